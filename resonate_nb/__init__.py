@@ -1,0 +1,1 @@
+"""Durable notebooks: kill the kernel, run again, go on."""

@@ -1,0 +1,219 @@
+"""Every exception and warning of the package, as one tree.
+
+Each class stands for one thing that a caller can do differently, carries its facts as fields,
+and survives pickling: the real arguments go to ``super().__init__``, the sentence is made in ``__str__``.
+"""
+
+from __future__ import annotations
+
+
+class ResonateError(Exception):
+    """Base of every error that the package raises on purpose."""
+
+
+class UsageError(ResonateError):
+    """A command, option or argument that does not exist or does not fit."""
+
+
+class InvalidId(ResonateError):
+    """The text can't be the id of a promise."""
+
+    def __init__(self, id: str, reason: str) -> None:
+        self.id, self.reason = id, reason
+        super().__init__(id, reason)
+
+    def __str__(self) -> str:
+        shown = self.id if len(self.id) <= 80 else self.id[:77] + "..."
+        return f"{shown!r} can't be a promise's id: {self.reason}"
+
+
+class NoSuchPromise(ResonateError):
+    """The store has no promise with this id."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        super().__init__(id)
+
+    def __str__(self) -> str:
+        return f"there is no promise {self.id!r}: `resonate-nb list` shows the ids that exist"
+
+
+class PromiseConflict(ResonateError):
+    """The id belongs to different work."""
+
+    def __init__(self, id: str, wanted: str, found: str) -> None:
+        self.id, self.wanted, self.found = id, wanted, found
+        super().__init__(id, wanted, found)
+
+    def __str__(self) -> str:
+        return (
+            f"promise {self.id!r} belongs to {self.found}, not to {self.wanted}: "
+            "choose another id, ask for `rerun`, or forget the old promise first"
+        )
+
+
+class PromiseTimedOut(ResonateError):
+    """The promise's deadline passed before it was settled."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        super().__init__(id)
+
+    def __str__(self) -> str:
+        return f"promise {self.id!r} was not settled before its deadline: `rerun` starts it anew"
+
+
+class PromiseCanceled(ResonateError):
+    """Somebody canceled the promise."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        super().__init__(id)
+
+    def __str__(self) -> str:
+        return f"promise {self.id!r} was canceled: `rerun` starts it anew"
+
+
+class PromiseRejected(ResonateError):
+    """The promise was rejected with something that is no exception, by another client for example."""
+
+    def __init__(self, id: str, value: object) -> None:
+        self.id, self.value = id, value
+        super().__init__(id, value)
+
+    def __str__(self) -> str:
+        return f"promise {self.id!r} was rejected with {str(self.value)[:200]!r}"
+
+
+class LeaseLost(ResonateError):
+    """Another owner took the promise over; what this one computed is discarded."""
+
+    def __init__(self, id: str, fence: int, current: int) -> None:
+        self.id, self.fence, self.current = id, fence, current
+        super().__init__(id, fence, current)
+
+    def __str__(self) -> str:
+        return (
+            f"the lease on {self.id!r} was taken over (fencing number {self.current}, this attempt has "
+            f"{self.fence}): the other attempt's outcome counts"
+        )
+
+
+class VersionConflict(ResonateError):
+    """The code changed under a pinned version number."""
+
+    def __init__(self, name: str, number: int, diff: str) -> None:
+        self.name, self.number, self.diff = name, number, diff
+        super().__init__(name, number, diff)
+
+    def __str__(self) -> str:
+        return (
+            f"the code of {self.name!r} changed under version {self.number}, which is pinned to other code: "
+            f"give it `version={self.number + 1}`, or call `{self.name}.repin()` if its results stay valid"
+            f"\n{self.diff}"
+        )
+
+
+class UndigestibleInput(ResonateError):
+    """A value has no content that could identify it."""
+
+    def __init__(self, path: str, type_name: str, hint: str = "") -> None:
+        self.path, self.type_name, self.hint = path, type_name, hint
+        super().__init__(path, type_name, hint)
+
+    def __str__(self) -> str:
+        ways = self.hint or (
+            "pass what it is made from instead, give its class a `__durable_digest__` method, "
+            "or leave it out with `--ignore` on the cell"
+        )
+        return f"{self.path} is a {self.type_name}, which has no content to identify it by: {ways}"
+
+
+class Unpicklable(ResonateError):
+    """A part of a value can't be kept."""
+
+    def __init__(self, path: str, type_name: str, reason: str) -> None:
+        self.path, self.type_name, self.reason = path, type_name, reason
+        super().__init__(path, type_name, reason)
+
+    def __str__(self) -> str:
+        return f"{self.path} is a {self.type_name} and can't be kept ({self.reason})"
+
+
+class UntrustedValue(ResonateError):
+    """The value could execute code and is not signed by this user's key."""
+
+    def __init__(self, id: str, reason: str) -> None:
+        self.id, self.reason = id, reason
+        super().__init__(id, reason)
+
+    def __str__(self) -> str:
+        return (
+            f"the value of {self.id!r} is not loaded: {self.reason}. If you know where it comes from, point "
+            "RESONATE_NB_KEY_FILE at the key that signed it; else `resonate-nb forget` it and compute again"
+        )
+
+
+class DamagedValue(ResonateError):
+    """The bytes of a record or value are not those that were written."""
+
+    def __init__(self, id: str, reason: str) -> None:
+        self.id, self.reason = id, reason
+        super().__init__(id, reason)
+
+    def __str__(self) -> str:
+        return f"the stored bytes of {self.id!r} are damaged: {self.reason}"
+
+
+class StoreUnavailable(ResonateError):
+    """The store can't be opened, read or written."""
+
+    def __init__(self, location: str, reason: str) -> None:
+        self.location, self.reason = location, reason
+        super().__init__(location, reason)
+
+    def __str__(self) -> str:
+        return (
+            f"the store {self.location} can't be used: {self.reason}. Another folder can be named with "
+            "`configure(store=...)` or the variable RESONATE_NB_STORE"
+        )
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room left for the store."""
+
+    def __str__(self) -> str:
+        return (
+            f"no room left for the store {self.location}: {self.reason}. Nothing that was kept is lost; "
+            "make room, or name another folder with RESONATE_NB_STORE, and run again"
+        )
+
+
+class StoreFormat(ResonateError):
+    """The store was written in a format that this version can't read."""
+
+    def __init__(self, location: str, found: str, readable: int) -> None:
+        self.location, self.found, self.readable = location, found, readable
+        super().__init__(location, found, readable)
+
+    def __str__(self) -> str:
+        return (
+            f"the store {self.location} has format {self.found}, this version reads up to {self.readable}: "
+            "upgrade resonate-nb, or name another folder with RESONATE_NB_STORE"
+        )
+
+
+class ResonateWarning(UserWarning):
+    """Base of every warning of the package."""
+
+
+class StaleSource(ResonateWarning):
+    """The source on disk is not the code that runs, so the outcome is not kept."""
+
+
+class MutatedArgument(ResonateWarning):
+    """The body changed an argument in place, so the outcome is not kept."""
+
+
+class NotKept(ResonateWarning):
+    """The outcome was delivered but could not be kept, so it is computed again next time."""

@@ -1,0 +1,1 @@
+"""The notebook's side: cells, their analysis, their outputs, and the commands."""

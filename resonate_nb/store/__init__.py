@@ -1,0 +1,1 @@
+"""Where promises live: the contract of a store, and the stores that keep it."""

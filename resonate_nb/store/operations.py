@@ -1,0 +1,204 @@
+"""The operations that change a store: create, claim, settle, release, renew, forget.
+
+Time is read once, by the caller, and travels in the operation as `now`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from resonate_nb.errors import LeaseLost, NoSuchPromise
+from resonate_nb.ids import generation, split_generation
+from resonate_nb.promise import EMPTY, NO_TEXTS, Promise, State, Value
+from resonate_nb.store.base import Entry, Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resonate_nb.store.base import Rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """Store a pending promise; an id that exists gives the stored record and changes nothing."""
+
+    promise: Promise
+    now: int
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> Promise:
+        """Return the stored record."""
+        entry = rows.get(self.promise.id)
+        if entry is None:
+            entry = Entry(self.promise.created(self.now))
+            rows.put(entry)
+        return entry.promise.seen(self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What came of asking for the right to compute: exactly one of three cases.
+
+    - `fence` is a number: the promise is pending and the asker holds its lease.
+    - the promise is settled: here is the answer.
+    - else somebody else computes it: `holder` says who.
+    """
+
+    promise: Promise
+    fence: int | None = None
+    holder: Lease | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acquire:
+    """Ask for the right to compute a promise, creating it if there is none.
+
+    A lease is granted when nobody holds one, when it ended, or when `over` names its fencing number,
+    which says that the asker knows its owner to be dead. A settled promise is answered, unless it is in
+    one of the states in `unless`: then a new generation begins.
+    """
+
+    promise: Promise  # as to be created, with the plain id
+    owner: str
+    until: int  # when the lease ends unless renewed
+    now: int
+    over: int | None = None
+    unless: frozenset[State] = frozenset()
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> Claim:
+        """Return the claim."""
+        first = rows.get(self.promise.id)
+        if first is None:
+            return self._start(rows, self.promise.created(self.now))
+        head = self._generation_of(rows, first, first.head).promise.seen(self.now)
+        if head.settled and head.state not in self.unless:
+            return Claim(head)
+        newest = self._generation_of(rows, first, first.latest)
+        if newest.promise.seen(self.now).settled:
+            return self._next_generation(rows, first)
+        return self._take(rows, newest)
+
+    def _start(self, rows: Rows, promise: Promise) -> Claim:
+        if promise.settled:
+            rows.put(Entry(promise))
+            return Claim(promise)
+        return self._take(rows, Entry(promise))
+
+    def _take(self, rows: Rows, entry: Entry) -> Claim:
+        lease = entry.lease
+        held = lease is not None and lease.owner and lease.until > self.now
+        if lease is not None and held and self.over != lease.fence:
+            return Claim(entry.promise, holder=lease)
+        fence = 1 if lease is None else lease.fence + 1
+        rows.put(replace(entry, lease=Lease(self.owner, fence, self.until)))
+        return Claim(entry.promise, fence=fence)
+
+    def _next_generation(self, rows: Rows, first: Entry) -> Claim:
+        number = first.latest + 1
+        while rows.get(generation(self.promise.id, number)) is not None:
+            number += 1  # the id is plain text: a client may have created one that looks like ours
+        rows.put(replace(first, latest=number))
+        promise = replace(self.promise, id=generation(self.promise.id, number))
+        return self._start(rows, promise.created(self.now))
+
+    def _generation_of(self, rows: Rows, first: Entry, number: int) -> Entry:
+        entry = rows.get(generation(self.promise.id, number))
+        return first if entry is None else entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Settle a pending promise, once; settled already gives the stored record unchanged.
+
+    With a `fence`, only its holder settles: `LeaseLost` if another took over. Settling a generation
+    moves the head of its id in the same transaction.
+    """
+
+    id: str
+    state: State
+    now: int
+    value: Value = EMPTY
+    fence: int | None = None
+    tags: Mapping[str, str] = NO_TEXTS  # joined to the record's when it is settled
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> Promise:
+        """Return the settled record."""
+        entry = rows.get(self.id)
+        if entry is None:
+            raise NoSuchPromise(self.id)
+        current = entry.promise.seen(self.now)
+        settled = current.settled_as(self.state, self.value, self.now)
+        if current.settled:
+            return current
+        if self.fence is not None and (entry.lease is None or entry.lease.fence != self.fence):
+            raise LeaseLost(self.id, self.fence, 0 if entry.lease is None else entry.lease.fence)
+        settled = replace(settled, tags={**settled.tags, **self.tags})
+        rows.put(replace(entry, promise=settled, lease=None))
+        self._move_head(rows)
+        return settled
+
+    def _move_head(self, rows: Rows) -> None:
+        plain, number = split_generation(self.id)
+        first = rows.get(plain) if number > 1 else None
+        if first is not None and first.head < number <= first.latest:
+            rows.put(replace(first, head=number))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Give a lease back without settling: the promise stays pending, and anybody may compute it.
+
+    Harmless when the owner does not hold the lease (any more).
+    """
+
+    id: str
+    owner: str
+    tags: Mapping[str, str] = NO_TEXTS  # joined to the pending record's
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> bool:
+        """Return whether the owner held the lease."""
+        entry = rows.get(self.id)
+        if entry is None or entry.lease is None or entry.lease.owner != self.owner:
+            return False
+        promise = replace(entry.promise, tags={**entry.promise.tags, **self.tags})
+        rows.put(replace(entry, promise=promise, lease=replace(entry.lease, owner="", until=0)))
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renew:
+    """Say that the holder of a lease still works."""
+
+    id: str
+    fence: int
+    until: int
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> bool:
+        """Return whether the lease is still the asker's."""
+        entry = rows.get(self.id)
+        if entry is None or entry.lease is None or entry.lease.fence != self.fence:
+            return False
+        rows.put(replace(entry, lease=replace(entry.lease, until=self.until)))
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """Delete a promise with all its generations."""
+
+    id: str
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> bool:
+        """Return whether there was something to delete."""
+        entry = rows.get(self.id)
+        if entry is None:
+            return False
+        for number in range(1, entry.latest + 1):
+            rows.delete(generation(self.id, number))
+        return True
