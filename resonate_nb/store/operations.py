@@ -54,9 +54,10 @@ class Claim:
 class Acquire:
     """Ask for the right to compute a promise, creating it if there is none.
 
-    A lease is granted when nobody holds one, when it ended, or when `over` names its fencing number,
-    which says that the asker knows its owner to be dead. A settled promise is answered, unless it is in
-    one of the states in `unless`: then a new generation begins.
+    A lease is granted when nobody holds one, or when `over` names its fencing number, which says that
+    the asker knows it to have ended: who judges that needs to know the owner's machine (leases.py).
+    A settled promise is answered, unless it is in one of the states in `unless`: then a new generation
+    begins.
     """
 
     promise: Promise  # as to be created, with the plain id
@@ -88,8 +89,7 @@ class Acquire:
 
     def _take(self, rows: Rows, entry: Entry) -> Claim:
         lease = entry.lease
-        held = lease is not None and lease.owner and lease.until > self.now
-        if lease is not None and held and self.over != lease.fence:
+        if lease is not None and lease.owner and self.over != lease.fence:
             return Claim(entry.promise, holder=lease)
         fence = 1 if lease is None else lease.fence + 1
         rows.put(replace(entry, lease=Lease(self.owner, fence, self.until)))
@@ -151,7 +151,8 @@ class Settle:
 class Release:
     """Give a lease back without settling: the promise stays pending, and anybody may compute it.
 
-    Harmless when the owner does not hold the lease (any more).
+    Harmless when the owner does not hold the lease (any more). A plain id also stands for its newest
+    generation, for an asker who was interrupted before it heard which one it got.
     """
 
     id: str
@@ -162,7 +163,9 @@ class Release:
     def apply(self, rows: Rows) -> bool:
         """Return whether the owner held the lease."""
         entry = rows.get(self.id)
-        if entry is None or entry.lease is None or entry.lease.owner != self.owner:
+        if entry is not None and entry.latest > 1 and not _owned(entry, self.owner):
+            entry = rows.get(generation(self.id, entry.latest))
+        if entry is None or entry.lease is None or not _owned(entry, self.owner):
             return False
         promise = replace(entry.promise, tags={**entry.promise.tags, **self.tags})
         rows.put(replace(entry, promise=promise, lease=replace(entry.lease, owner="", until=0)))
@@ -202,3 +205,7 @@ class Forget:
         for number in range(1, entry.latest + 1):
             rows.delete(generation(self.id, number))
         return True
+
+
+def _owned(entry: Entry, owner: str) -> bool:
+    return entry.lease is not None and entry.lease.owner == owner
