@@ -64,6 +64,10 @@ class Rows(Protocol):
         """Remove the row if there is one."""
         ...
 
+    def set_aside(self, id: str) -> None:
+        """Put the row out of the way without reading it; its bytes stay in the store."""
+        ...
+
 
 class Operation(Protocol[Result]):
     """One change of a store, as data."""

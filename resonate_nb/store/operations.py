@@ -1,4 +1,4 @@
-"""The operations that change a store: create, claim, settle, release, renew, forget.
+"""The operations that change a store: create, acquire, settle, release, renew, forget, set aside.
 
 Time is read once, by the caller, and travels in the operation as `now`.
 """
@@ -205,6 +205,18 @@ class Forget:
         for number in range(1, entry.latest + 1):
             rows.delete(generation(self.id, number))
         return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """Put a damaged row out of the way, so that its promise can begin anew; its bytes stay in the store."""
+
+    id: str
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> None:
+        """Move the row aside; nothing reads it any more."""
+        rows.set_aside(self.id)
 
 
 def _owned(entry: Entry, owner: str) -> bool:
