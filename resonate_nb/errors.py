@@ -165,6 +165,38 @@ class DamagedValue(ResonateError):
         return f"the stored bytes of {self.id!r} are damaged: {self.reason}"
 
 
+class UnreadableValue(DamagedValue):
+    """The bytes are whole and trusted, but this kernel can't rebuild the value from them."""
+
+    def __str__(self) -> str:
+        return f"the value of {self.id!r} can't be rebuilt here: {self.reason}"
+
+
+class MissingReference(ResonateError):
+    """The value mentions an object by name that the notebook has not, or not any more."""
+
+    def __init__(self, id: str, name: str) -> None:
+        self.id, self.name = id, name
+        super().__init__(id, name)
+
+    def __str__(self) -> str:
+        return (
+            f"the value of {self.id!r} belongs to {self.name}, which is not there: "
+            "run what defines it first, or ask for `rerun`"
+        )
+
+
+class LostException(ResonateError):
+    """An exception that could not be kept as such: its type's name and its text remain."""
+
+    def __init__(self, type_name: str, text: str) -> None:
+        self.type_name, self.text = type_name, text
+        super().__init__(type_name, text)
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.text}" if self.text else self.type_name
+
+
 class StoreUnavailable(ResonateError):
     """The store can't be opened, read or written."""
 
