@@ -42,11 +42,11 @@ def seal(
     parts: Sequence[bytes | memoryview], *, key: SigningKey, id: str, kind: Kind, buffers: Sequence[Buffer]
 ) -> bytes:
     """Return the parts as one piece of bytes that only this key's owner could have made for this id."""
-    body = b"".join(piece for part in parts for piece in (_LENGTH.pack(len(part)), part))
+    body = [piece for part in parts for piece in (_LENGTH.pack(len(part)), part)]
     listed = _list(buffers)
     signature = key.sign(_message(id, kind, listed, body))
     head = _HEAD.pack(MAGIC, FORMAT, kind, bytes.fromhex(key.id), signature)
-    return b"".join((head, _checksum(head, listed, body), body))
+    return b"".join((head, _checksum(head, listed, body), *body))
 
 
 def unseal(
@@ -66,19 +66,22 @@ def unseal(
     _, _, found_kind, key_id, signature = _HEAD.unpack_from(data)
     body = memoryview(data)[_BODY:]
     listed = _list(buffers)
-    if _checksum(data[: _HEAD.size], listed, body) != data[_HEAD.size : _BODY]:
+    if _checksum(data[: _HEAD.size], listed, [body]) != data[_HEAD.size : _BODY]:
         raise DamagedValue(id, "its checksum does not fit")
     if key_id.hex() != key.id:
         raise UntrustedValue(id, f"it was signed by the key {key_id.hex()}, yours is {key.id}")
-    if not key.verifies(_message(id, found_kind, listed, body), signature):
+    if not key.verifies(_message(id, found_kind, listed, [body]), signature):
         raise UntrustedValue(id, "its signature does not fit: it was made for another promise, or changed")
     if found_kind != kind:
         raise UntrustedValue(id, "an error stands where a value belongs, or a value where an error does")
     return _split(body)
 
 
-def _message(id: str, kind: int, listed: bytes, body: bytes | memoryview) -> bytes:
+def _message(id: str, kind: int, listed: bytes, body: Sequence[bytes | memoryview]) -> bytes:
     name = id.encode()
+    content = hashlib.blake2b(digest_size=32)  # so that a large body is not copied
+    for piece in body:
+        content.update(piece)
     return b"".join(
         (
             MAGIC,
@@ -87,15 +90,15 @@ def _message(id: str, kind: int, listed: bytes, body: bytes | memoryview) -> byt
             name,
             _LENGTH.pack(len(listed)),
             listed,
-            hashlib.blake2b(body, digest_size=32).digest(),  # so that a large body is not copied
+            content.digest(),
         )
     )
 
 
-def _checksum(head: bytes, listed: bytes, body: bytes | memoryview) -> bytes:
+def _checksum(head: bytes, listed: bytes, body: Sequence[bytes | memoryview]) -> bytes:
     checksum = xxhash.xxh3_128(head)
-    checksum.update(listed)
-    checksum.update(body)
+    for piece in (listed, *body):
+        checksum.update(piece)
     return checksum.digest()
 
 

@@ -7,38 +7,37 @@ means the same, so that `isinstance` holds, and else the copy.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
-import logging
 import pickle
 import sys
 import types
 from collections import ChainMap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import cloudpickle
-from cloudpickle.cloudpickle import (
-    _class_reduce,
-    _code_reduce,
-    _dynamic_class_reduce,
-    _should_pickle_by_reference,
-    subimport,
-)
+from cloudpickle.cloudpickle import _should_pickle_by_reference
 
 from resonate_nb import rebuilding
 from resonate_nb.errors import MissingReference, ResonateError
+from resonate_nb.reductions import (
+    DISPATCH,
+    NOTEBOOK,
+    Reduced,
+    by_value,
+    class_elsewhere,
+    exception,
+    function_by_value,
+    lives_in_module,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 OUT_OF_BAND = 16 * 1024  # bytes; smaller buffers are cheaper inside the stream
-NOTEBOOK = "__main__"
 NO_REFERENCES: Mapping[str, object] = types.MappingProxyType({})
 ATOMS = (type(None), bool, int, float, complex, str, bytes)  # their identity means nothing
-
-Reduced = Any  # what `__reduce__` may return: text or a tuple of two to six
 
 
 class Definition(NamedTuple):
@@ -98,7 +97,7 @@ class _Definitions:
         self._met: list[Any] = []  # keeps them alive, so that identities stay theirs
         self._numbers: dict[int, int] = {}
         names = pickling.references
-        self._names = {id(thing): name for name, thing in names.items() if not isinstance(thing, ATOMS)}
+        self._names = {id(thing): name for name, thing in names.items() if _has_identity(thing)}
 
     def number(self, thing: object) -> int:
         """Return the number of a definition, a new one at the first meeting."""
@@ -143,7 +142,7 @@ class _Definitions:
         meaning = self.pickling.meaning(thing)
         skeleton = filling = None
         try:
-            maker, arguments, state, _, _, setter = _by_value(thing)
+            maker, arguments, state, _, _, setter = by_value(thing)
             skeleton = self.dump((maker, arguments), within=thing)
             filling = self.dump((setter, state), within=thing)
         except Exception:  # parts of the definition pickle themselves, by code of anybody
@@ -154,6 +153,10 @@ class _Definitions:
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Writes what cloudpickle writes, but never a copy that only looks like the original."""
+
+    dispatch_table: ClassVar[ChainMap[type, Callable[[Any], Reduced]]] = ChainMap(
+        DISPATCH, cloudpickle.Pickler.dispatch_table
+    )
 
     def __init__(
         self,
@@ -174,7 +177,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if kind is types.FunctionType:
             return self._function(obj)
         if isinstance(obj, BaseException):
-            return _exception(obj)
+            return exception(obj)
         if obj is sys.stdout or obj is sys.stderr:
             return getattr, (sys, "stdout" if obj is sys.stdout else "stderr")
         return NotImplemented
@@ -182,8 +185,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def _class(self, obj: type) -> Reduced:
         if obj.__module__ == NOTEBOOK and obj is not self._within and "<locals>" not in obj.__qualname__:
             return rebuilding.notebook_object, (self._definitions.number(obj),)
-        reduced = _class_reduce(obj)
-        return _class_by_value(obj, reduced) if isinstance(reduced, tuple) and len(reduced) == 6 else reduced
+        return class_elsewhere(obj)
 
     def _function(self, obj: types.FunctionType) -> Reduced:
         if _should_pickle_by_reference(obj):
@@ -194,8 +196,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             owner = find_in_notebook(obj.__qualname__.rpartition(".")[0])
             if isinstance(owner, type) and owner is not self._within and vars(owner).get(obj.__name__) is obj:
                 return getattr, (owner, obj.__name__)
-        if _lives_in_module(obj):
-            return _function_by_value(obj)
+        if lives_in_module(obj):
+            return function_by_value(obj)
         return self._dynamic_function_reduce(obj)
 
     def _has_name(self, obj: types.FunctionType) -> bool:
@@ -266,10 +268,7 @@ class _Loading:
         maker, arguments = self.load(definition.skeleton)
         if number in self._loaded:
             return  # a base class mentions this one, and loaded it on its way
-        made: Any = maker(*arguments)
-        if made not in rebuilding.filled if definition.is_class else True:
-            made.__qualname__ = definition.name
-        self._loaded[number] = made
+        self._loaded[number] = made = maker(*arguments)
         setter, state = self.load(definition.filling)
         setter(made, state)
 
@@ -309,6 +308,10 @@ def find_in_notebook(qualified_name: str) -> object | None:
     return found
 
 
+def _has_identity(thing: object) -> bool:
+    return not isinstance(thing, ATOMS) and not (isinstance(thing, tuple) and not thing)
+
+
 def _is_plain(thing: object) -> bool:
     return (
         isinstance(thing, types.FunctionType)
@@ -316,124 +319,3 @@ def _is_plain(thing: object) -> bool:
         and not hasattr(thing, "__wrapped__")
         and thing.__code__.co_qualname == thing.__qualname__
     )
-
-
-def _by_value(thing: Any) -> Reduced:
-    if isinstance(thing, type):
-        return _class_by_value(thing, _dynamic_class_reduce(thing))
-    if _lives_in_module(thing):
-        return _function_by_value(thing)
-    return cloudpickle.Pickler(io.BytesIO())._dynamic_function_reduce(thing)  # noqa: SLF001 - our base class
-
-
-def _class_by_value(obj: type, reduced: Reduced) -> Reduced:
-    """Return cloudpickle's reduction with the slots made as slots, and filled only once in a process."""
-    maker, arguments, state, *_ = reduced
-    rebuilding.filled.add(obj)
-    slots = vars(obj).get("__slots__")
-    if slots is not None and len(arguments) == 6:  # no enumeration, which has seven
-        kind, name, bases, namespace, *rest = arguments
-        arguments = (kind, name, bases, {**namespace, "__slots__": slots}, *rest)
-    return maker, arguments, state, None, None, rebuilding.fill_class
-
-
-def _lives_in_module(obj: types.FunctionType) -> bool:
-    """Return whether the function's globals are those of a module that a loading process can have, too."""
-    module = sys.modules.get(obj.__globals__.get("__name__", ""))
-    return module is not None and vars(module) is obj.__globals__
-
-
-def _function_by_value(obj: types.FunctionType) -> Reduced:
-    common = {
-        name: getattr(obj, name)
-        for name in (
-            "__name__",
-            "__qualname__",
-            "__module__",
-            "__doc__",
-            "__defaults__",
-            "__kwdefaults__",
-            "__annotations__",
-            "__type_params__",  # from Python 3.12
-        )
-        if hasattr(obj, name)
-    }
-    arguments = (obj.__code__, obj.__globals__["__name__"], obj.__closure__)
-    return rebuilding.function, arguments, (vars(obj), common), None, None, rebuilding.fill_function
-
-
-def _exception(obj: BaseException) -> Reduced:
-    """Return the exception's own reduction, with its cause and context, and without its `__init__`."""
-    reduced = obj.__reduce_ex__(5)
-    if isinstance(reduced, str) or not 2 <= len(reduced) <= 3:
-        return reduced
-    maker, arguments, *rest = reduced
-    kind = type(obj)
-    own_init = isinstance(kind.__init__, types.FunctionType)
-    own_reduce = any("__reduce__" in vars(base) for base in kind.__mro__ if base.__module__ != "builtins")
-    if maker is kind and own_init and not own_reduce:
-        maker, arguments = rebuilding.exception, (kind, arguments)
-    state = (rest[0] if rest else None, obj.__cause__, obj.__context__, obj.__suppress_context__)
-    return maker, arguments, state, None, None, rebuilding.fill_exception
-
-
-def _cell(obj: types.CellType) -> Reduced:
-    try:
-        contents = obj.cell_contents
-    except ValueError:
-        return rebuilding.cell, ()
-    return rebuilding.cell, (), contents, None, None, rebuilding.fill_cell
-
-
-def _code(obj: types.CodeType) -> Reduced:
-    _, fields = _code_reduce(obj)
-    return rebuilding.code, (rebuilding.BYTECODE, *fields)
-
-
-def _method(obj: types.MethodType) -> Reduced:
-    name = obj.__func__.__name__
-    if getattr(obj.__self__, name, None) == obj:
-        return getattr, (obj.__self__, name)
-    return types.MethodType, (obj.__func__, obj.__self__)
-
-
-def _module(obj: types.ModuleType) -> Reduced:
-    if sys.modules.get(obj.__name__) is not obj:
-        raise pickle.PicklingError(f"the module {obj.__name__} can't be imported by its name")
-    return subimport, (obj.__name__,)
-
-
-def _cached_function(obj: Any) -> Reduced:
-    if obj.__module__ == NOTEBOOK:
-        return rebuilding.cached_function, (obj.__wrapped__, obj.cache_parameters())
-    return obj.__reduce__()
-
-
-def _own_reduction(obj: Any) -> Reduced:
-    return obj.__reduce__()
-
-
-def _refuse_file(_: io.TextIOWrapper) -> NoReturn:
-    raise pickle.PicklingError("an open file belongs to its process: keep its path or its content instead")
-
-
-def _refuse_view(_: memoryview) -> NoReturn:
-    raise pickle.PicklingError("it shows the memory of something else: keep that, or `bytes` of it")
-
-
-# What cloudpickle would turn into something else without a word: a file into a StringIO, a memoryview into
-# bytes, a logger into one of the same name, cells that functions share into cells of their own.
-_Pickler.dispatch_table = ChainMap(
-    {
-        io.TextIOWrapper: _refuse_file,
-        memoryview: _refuse_view,
-        types.CellType: _cell,
-        types.CodeType: _code,
-        types.MethodType: _method,
-        types.ModuleType: _module,
-        type(functools.lru_cache(len)): _cached_function,
-        logging.Logger: _own_reduction,
-        logging.RootLogger: _own_reduction,
-    },
-    cloudpickle.Pickler.dispatch_table,
-)

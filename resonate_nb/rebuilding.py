@@ -57,9 +57,9 @@ def cell() -> types.CellType:
     return types.CellType()
 
 
-def fill_cell(made: types.CellType, contents: object) -> None:
+def fill_cell(made: types.CellType, state: tuple[object]) -> None:
     """Put the contents into a closure cell; functions that shared a cell share it again."""
-    made.cell_contents = contents
+    (made.cell_contents,) = state  # in a tuple, since pickle takes a bare None for no state
 
 
 def fill_class(made: type, state: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import time
 import types
 from collections import deque
 from itertools import chain
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 DEEPEST = 40  # steps of a path
 MOST_TRIALS = 500
+PATIENCE = 5.0  # seconds, after which the path found so far is good enough
 MOST_CHILDREN = 100_000
 
 Child = tuple[str, object]  # what to append to the path, and the part
@@ -38,6 +40,7 @@ class _Search:
     def __init__(self, pickling: Pickling) -> None:
         self._pickling = pickling
         self._trials = MOST_TRIALS
+        self._until = time.monotonic() + PATIENCE
         self._seen: set[int] = set()
 
     def descend(self, part: object, path: str, error: Exception) -> tuple[str, object, Exception]:
@@ -65,7 +68,7 @@ class _Search:
     def _failure(self, parts: list[object]) -> Exception | None:
         """Return why the parts can't be pickled; None if they can, or if enough was tried."""
         self._trials -= 1
-        if not parts or self._trials < 0:
+        if not parts or self._trials < 0 or time.monotonic() > self._until:
             return None
         try:
             self._pickling.dump(parts)

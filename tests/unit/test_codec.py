@@ -236,6 +236,11 @@ def test_functions_that_share_a_variable_share_it_afterwards():
     assert read() == 1
 
 
+@pytest.mark.parametrize("captured", [None, 0, False, ()], ids=repr)
+def test_a_captured_variable_may_be_empty(captured):
+    assert through(lambda: captured)() == captured
+
+
 def test_a_function_that_calls_itself_comes_back():
     def factorial(n):
         return 1 if n < 2 else n * factorial(n - 1)
@@ -382,6 +387,11 @@ def test_a_newer_format_is_refused_and_a_broken_header_is_damage():
         CODEC.decode(Value({HEADER: "one"}, data), id=ID)
 
 
+def test_a_pickle_without_its_header_is_no_json():
+    with pytest.raises(DamagedValue):
+        CODEC.decode(Value(data=CODEC.encode((1,), id=ID).data), id=ID)
+
+
 def test_an_object_in_references_is_kept_by_name_not_as_a_copy():
     frame, other = pd.DataFrame({"a": [1]}), [1]
     references = {"df": frame, "other": other}
@@ -397,6 +407,14 @@ def test_the_value_itself_can_be_a_reference():
     rows = [1, 2]
 
     assert through(rows, references={"rows": rows}) is rows
+
+
+def test_what_has_no_identity_is_never_kept_by_name():
+    references = {"nothing": None, "empty": (), "word": "text"}
+
+    encoded = CODEC.encode([(), "text", {None}], id=ID, references=references)
+
+    assert CODEC.decode(encoded, id=ID) == [(), "text", {None}]
 
 
 def test_a_reference_that_is_not_there_is_named():
