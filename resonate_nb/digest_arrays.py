@@ -9,12 +9,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb.digest_forms import Content, Form, Kind, reduced_form
+from resonate_nb.digest_forms import Content, Form, Kind, Refused, reduced_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLOCK = 1 << 22  # bytes of a non-contiguous array that are copied at a time
+UFUNC_MODULES = ("numpy", "scipy.special")
 PADDED = "gG"  # extended precision: some of its bytes mean nothing
 # What scipy finds out about a sparse array while it works with it.
 SPARSE_CACHE = frozenset({"_has_sorted_indices", "_has_canonical_format"})
@@ -41,6 +42,8 @@ def _numpy_kind(cls: type, numpy: Any) -> Kind | None:
         return Kind(_scalar_form, identity=False)
     if issubclass(cls, numpy.dtype):
         return Kind(lambda dtype: Form("dtype", (_dtype_parts(dtype),)), identity=False)
+    if issubclass(cls, numpy.ufunc):
+        return Kind(_ufunc_form, identity=False)
     if issubclass(cls, numpy.random.Generator):
         return Kind(_generator_form, identity=True)
     if issubclass(cls, numpy.random.BitGenerator):
@@ -110,6 +113,15 @@ def _blocks(array: Any) -> Iterator[Any]:
     rows = max(1, BLOCK * len(array) // array.nbytes)
     for start in range(0, len(array), rows):
         yield numpy.ascontiguousarray(array[start : start + rows]).reshape(-1).view(numpy.uint8)
+
+
+def _ufunc_form(function: Any) -> Form:
+    # A ufunc has a name, but no module; one made by `frompyfunc` has nothing that tells it from another.
+    name = function.__name__
+    for module in UFUNC_MODULES:
+        if getattr(sys.modules.get(module), name, None) is function:
+            return Form("ufunc", (module, name))
+    raise Refused("it is no function of numpy or scipy: pass the function that it was made from")
 
 
 def _generator_form(generator: Any) -> Form:

@@ -15,6 +15,7 @@ import functools
 import io
 import pickle
 import re
+import sys
 import types
 import weakref
 import zoneinfo
@@ -121,7 +122,7 @@ def reduced_form(value: Any) -> Form:
     try:
         reduced: Any = value.__reduce_ex__(4) if reduce is None else reduce(value)
         if isinstance(reduced, str):
-            return Form("global", (getattr(value, "__module__", None), reduced))
+            return _global_form(value, reduced)
         make, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
         listed = None if items is None else list(items)
         mapped = None if pairs is None else dict(pairs)
@@ -136,6 +137,17 @@ def reduced_form(value: Any) -> Form:
         (make, arguments or None, listed, mapped, shape, ascii(names), *values),
         (".__class__", arguments_step, "", "", "", "", *names),
     )
+
+
+def _global_form(value: Any, name: str) -> Form:
+    """Return the form of what is known by its name, if it is found there: a name alone may be anybody's."""
+    module = getattr(value, "__module__", None)
+    found: Any = sys.modules.get(module) if isinstance(module, str) else None
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is not value:
+        raise Refused(f"it is not what is found under its name, {module}.{name}")
+    return Form("global", (module, name))
 
 
 def _attributes(state: Any) -> tuple[object, tuple[str, ...], tuple[object, ...]]:

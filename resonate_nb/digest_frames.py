@@ -89,11 +89,11 @@ def _array_form(array: Any) -> Form:
     """Return the form of what a column or an index holds."""
     pandas: Any = sys.modules["pandas"]
     dtype: Any = array.dtype
-    if isinstance(array, pandas.arrays.NumpyExtensionArray):
-        return plain_array_form(array.to_numpy())
-    if isinstance(dtype, pandas.StringDtype):
+    if isinstance(dtype, pandas.StringDtype):  # first, since its arrays are of other families, too
         texts = tuple(array.to_numpy(dtype=object, na_value=None).tolist())
         return Form("texts", (getattr(dtype, "na_value", pandas.NA) is pandas.NA, texts))
+    if isinstance(array, pandas.arrays.NumpyExtensionArray):
+        return plain_array_form(array.to_numpy())
     if isinstance(array, pandas.Categorical):
         codes = plain_array_form(array.codes)
         return Form("categories", (codes, _index_form(array.categories), array.ordered))
@@ -106,7 +106,7 @@ def _array_form(array: Any) -> Form:
     if isinstance(array, pandas.arrays.SparseArray):
         places = array.sp_index.to_int_index().indices
         values = (plain_array_form(array.sp_values), plain_array_form(places), array.fill_value)
-        return Form("sparse", (str(dtype), len(array), *values))
+        return Form("sparse array", (str(dtype), len(array), *values))
     if isinstance(array, pandas.arrays.ArrowExtensionArray):
         return Form("arrow", (str(dtype), tuple(array.to_numpy(dtype=object, na_value=None).tolist())))
     return reduced_form(array)
