@@ -1,0 +1,116 @@
+"""The store in a folder: rows in a database, large parts in files beside it, shared by processes."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from resonate_nb.store import rows
+from resonate_nb.store.base import Entry, Page, Query, Reply, Result, Store
+from resonate_nb.store.buffers import BufferFiles
+from resonate_nb.store.cache_table import DATABASE, CacheTable
+from resonate_nb.store.listing import page, validated
+from resonate_nb.store.reader import Reader
+from resonate_nb.store.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from resonate_nb.store.base import Operation
+
+
+class DiskStore(Store):
+    """Promises in a folder, shared by all processes of this machine that open it."""
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, durability: Literal["default", "power"] = "default"
+    ) -> None:
+        """Open the store, making the folder if there is none.
+
+        With ``durability="power"`` every acknowledged change survives a power cut, not only those of
+        operations that are `power_safe`.
+
+        Raises
+        ------
+        StoreUnavailable, StoreFormat
+            The path is no store that can be used.
+        """
+        if durability not in {"default", "power"}:
+            raise ValueError(f"durability is 'default' or 'power', not {durability!r}")
+        folder = Path(os.path.abspath(path))  # noqa: PTH100 - not through links: it is shown as it was named
+        self.location = str(folder)
+        self._buffers = BufferFiles(folder)
+        table = CacheTable(folder)
+        table.prepare()
+        self._reader = Reader(folder / DATABASE, table.prepare)
+        self._writer = Writer(table, self._buffers, power_safe=durability == "power")
+        self._closing = weakref.finalize(self, _close, self._writer, self._reader)  # also at exit
+        _open_stores.add(self)
+
+    def post(self, operation: Operation[Result]) -> Reply[Result]:
+        """Hand over a change without waiting for it; its large values are on disk on return."""
+        return self._writer.post(operation)
+
+    def get(self, id: str) -> Entry | None:
+        """Return the row of exactly this id, as stored."""
+        row = self._reader.get(id)
+        return None if row is None else rows.unpack(id, row, self._buffers)
+
+    def get_many(self, ids: Iterable[str]) -> dict[str, Entry]:
+        """Return the rows of those ids that exist, 500 to a read."""
+        return {id: rows.unpack(id, row, self._buffers) for id, row in self._reader.get_many(ids)}
+
+    def list(self, query: Query, now: int) -> Page:
+        """Return a page of promises as of `now`."""
+        query = validated(query)
+        return page(self._reader.candidates(query), query, now)
+
+    def wait_for_change(self, timeout: float) -> None:
+        """Return when something changed since this thread's last wait, or after `timeout` seconds."""
+        self._reader.wait_for_change(timeout)
+
+    def close(self) -> None:
+        """Commit what was posted and let go of files and threads."""
+        self._closing()
+
+
+def _close(writer: Writer, reader: Reader) -> None:
+    try:
+        writer.stop()
+    finally:
+        reader.close()
+
+
+_open_stores: weakref.WeakSet[DiskStore] = weakref.WeakSet()
+_left_behind: list[object] = []  # what a forked process must neither use nor close
+_forking = threading.Lock()
+_paused: list[Writer] = []
+
+
+def _before_fork() -> None:
+    # SQLite's locks would stay locked for ever in a child that was forked during a transaction.
+    _forking.acquire()
+    _paused.extend(writer for writer in [store._writer for store in _open_stores] if writer.pause())  # noqa: SLF001
+
+
+def _after_fork_in_parent() -> None:
+    while _paused:
+        _paused.pop().go_on()
+    _forking.release()
+
+
+def _after_fork_in_child() -> None:
+    _paused.clear()
+    _forking.release()
+    for store in list(_open_stores):
+        store._writer.begin_in_child()  # noqa: SLF001
+        _left_behind.append(store._reader.leave_behind())  # noqa: SLF001
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+    )

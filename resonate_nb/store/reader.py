@@ -1,0 +1,213 @@
+"""Reads of the database past diskcache, through read-only connections of our own.
+
+diskcache's public interface can't list by prefix or state, and its `get` costs twice as much. What is
+relied on here: the table `Cache` with the columns `key`, `raw` (1 for text), `tag` and `value`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from resonate_nb.errors import StoreUnavailable
+from resonate_nb.promise import State
+from resonate_nb.store.failures import unavailable
+from resonate_nb.store.listing import successor
+from resonate_nb.store.rows import tag_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from resonate_nb.store.base import Query
+
+KEY = "p:"  # in front of a promise's id
+_GET = "SELECT value FROM Cache WHERE key = ? AND raw = 1"
+_GET_MANY = "SELECT substr(key, 3), value FROM Cache WHERE raw = 1 AND key IN ({})"
+_LIST = (
+    "SELECT substr(key, 3), value FROM Cache WHERE raw = 1 AND key >= ? AND key < ?{} ORDER BY key LIMIT ?"
+)
+_IDS_AT_ONCE = 500
+_LOCK_SECONDS = 60
+_FIRST_SLICE, _LAST_SLICE = 0.005, 0.050  # seconds between two looks for changes
+
+Connection = tuple[tuple[int, int], sqlite3.Connection]  # with the file that it was opened on
+
+
+class Reader:
+    """Rows as bytes, for any number of threads; each read takes a connection that is idle."""
+
+    def __init__(self, path: Path, prepare: Callable[[], None]) -> None:
+        self._path, self._prepare = path, prepare
+        self._location = str(path.parent)
+        self._idle: list[Connection] = []
+        self._watches: dict[int, _Watch] = {}
+        self._closed = False
+
+    def get(self, id: str) -> bytes | None:
+        """Return a row, or None."""
+        try:
+            found = self._select(_GET, (KEY + id,))
+        except UnicodeEncodeError:  # an id that no store takes
+            return None
+        return found[0][0] if found else None
+
+    def get_many(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Return id and row of those ids that exist."""
+        remaining = iter([KEY + id for id in dict.fromkeys(ids) if _encodable(id)])
+        while keys := list(islice(remaining, _IDS_AT_ONCE)):
+            yield from self._select(_GET_MANY.format(",".join("?" * len(keys))), keys)
+
+    def candidates(self, query: Query) -> Iterator[tuple[str, bytes]]:
+        """Return id and row, in the order of ids, of all promises that the query may be about.
+
+        Code points, UTF-8 bytes and SQLite's text all have the same order.
+        """
+        conditions, texts = _conditions(query)
+        statement = _LIST.format(conditions)
+        lower, upper = KEY + query.prefix, successor(KEY + query.prefix)
+        if query.cursor is not None:
+            lower = max(lower, f"{KEY}{query.cursor}\0")
+        while True:
+            found = self._select(statement, (lower, upper, *texts, query.limit + 1))
+            yield from found
+            if len(found) <= query.limit:
+                return
+            lower = f"{KEY}{found[-1][0]}\0"
+
+    def wait_for_change(self, timeout: float) -> None:
+        """Return when another connection committed since this thread's last wait, or after `timeout`.
+
+        A thread's first wait returns at once: what changed before it is unknown.
+        """
+        end = time.monotonic() + timeout
+        pause = _FIRST_SLICE
+        while not self._changed():
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.2, _LAST_SLICE)
+
+    def _changed(self) -> bool:
+        me = threading.get_ident()
+        watch = self._watches.get(me)
+        try:
+            if watch is None or watch.identity != self._identity():
+                if watch is not None:
+                    watch.connection.close()
+                identity, connection = self._open()
+                self._watches[me] = _Watch(identity, connection)
+                return True
+            return watch.moved()
+        except sqlite3.Error as error:
+            raise unavailable(self._location, error) from error
+
+    def _select(self, statement: str, parameters: Any) -> list[Any]:
+        taken = self._take()
+        try:
+            # All rows at once: a statement that is not run to its end would hold up checkpoints.
+            found = taken[1].execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            taken[1].close()
+            raise unavailable(self._location, error) from error
+        self._idle.append(taken)
+        return found
+
+    def _take(self) -> Connection:
+        identity = self._identity()
+        while True:
+            try:
+                taken = self._idle.pop()
+            except IndexError:
+                return self._open()
+            if taken[0] == identity:
+                return taken
+            taken[1].close()
+
+    def _identity(self) -> tuple[int, int]:
+        if self._closed:
+            raise StoreUnavailable(self._location, "it was closed")
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:  # the folder was deleted under us
+            self._prepare()
+            found = self._path.stat()
+        return found.st_dev, found.st_ino
+
+    def _open(self) -> Connection:
+        try:
+            return self._identity(), connect(self._path)
+        except sqlite3.Error as error:
+            raise unavailable(self._location, error) from error
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop()[1].close()
+        while self._watches:
+            self._watches.popitem()[1].connection.close()
+
+    def leave_behind(self) -> object:
+        """Forget, without closing, the connections of the process that this one was forked from."""
+        left = (self._idle, self._watches)
+        self._idle, self._watches = [], {}
+        return left
+
+
+class _Watch:
+    """A connection that only looks whether others committed."""
+
+    def __init__(self, identity: tuple[int, int], connection: sqlite3.Connection) -> None:
+        self.identity, self.connection = identity, connection
+        self._version = self._now()
+
+    def moved(self) -> bool:
+        before, self._version = self._version, self._now()
+        return before != self._version
+
+    def _now(self) -> int:
+        ((version,),) = self.connection.execute("PRAGMA data_version").fetchall()
+        return int(version)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Return a connection that can't change the database."""
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode=ro",
+        uri=True,
+        timeout=_LOCK_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA mmap_size = 1073741824")
+    return connection
+
+
+def _conditions(query: Query) -> tuple[str, list[object]]:
+    """Return SQL that lets through at least what the query is about, and its parameters."""
+    conditions = ""
+    texts: list[object] = []
+    if query.state in {State.RESOLVED, State.TIMEDOUT}:
+        # Pending rows may be past their deadline. `+` keeps SQLite on the keys: most rows are these.
+        conditions += " AND +tag IN (?, 'pending')"
+        texts.append(query.state.value)
+    elif query.state is not None:
+        conditions += " AND tag = ?"
+        texts.append(query.state.value)
+    for key, text in query.tags:
+        conditions += " AND instr(value, ?)"
+        texts.append(tag_bytes(key, text))
+    return conditions, texts
+
+
+def _encodable(id: str) -> bool:
+    try:
+        id.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
