@@ -45,7 +45,7 @@ class Buffer:
 class Value:
     """What a promise carries in or out: text headers, bytes, and buffers beside them."""
 
-    headers: Mapping[str, str] = NO_TEXTS
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
     data: bytes = b""
     buffers: tuple[Buffer, ...] = ()
 
@@ -69,7 +69,7 @@ class Promise:
     state: State = State.PENDING
     param: Value = EMPTY
     value: Value = EMPTY
-    tags: Mapping[str, str] = NO_TEXTS
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
     timeout_at: int = NEVER
     created_at: int = 0
     settled_at: int | None = None

@@ -62,6 +62,7 @@ class Draft:
 
     def delete(self, id: str) -> None:
         """Remove the entry if there is one."""
+        rows.check_id(id)
         self._own_changes[id] = None
 
     def set_aside(self, id: str) -> None:
@@ -77,6 +78,7 @@ class Draft:
         self._own_changes[id] = None
 
     def _row(self, id: str) -> bytes | None:
+        rows.check_id(id)
         for changes in (self._own_changes, self.changes):
             if id in changes:
                 change = changes[id]

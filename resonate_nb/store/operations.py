@@ -5,11 +5,11 @@ Time is read once, by the caller, and travels in the operation as `now`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from resonate_nb.errors import LeaseLost, NoSuchPromise
-from resonate_nb.ids import generation, split_generation
+from resonate_nb.ids import generation, split_generation, validate
 from resonate_nb.promise import EMPTY, NO_TEXTS, Promise, State, Value
 from resonate_nb.store.base import Entry, Lease
 
@@ -29,7 +29,7 @@ class Create:
 
     def apply(self, rows: Rows) -> Promise:
         """Return the stored record."""
-        entry = rows.get(self.promise.id)
+        entry = rows.get(validate(self.promise.id))
         if entry is None:
             entry = Entry(self.promise.created(self.now))
             rows.put(entry)
@@ -70,7 +70,7 @@ class Acquire:
 
     def apply(self, rows: Rows) -> Claim:
         """Return the claim."""
-        first = rows.get(self.promise.id)
+        first = rows.get(validate(self.promise.id))
         if first is None:
             return self._start(rows, self.promise.created(self.now))
         head = self._generation_of(rows, first, first.head).promise.seen(self.now)
@@ -121,7 +121,9 @@ class Settle:
     now: int
     value: Value = EMPTY
     fence: int | None = None
-    tags: Mapping[str, str] = NO_TEXTS  # joined to the record's when it is settled
+    tags: Mapping[str, str] = field(
+        default_factory=lambda: NO_TEXTS
+    )  # joined to the record's when it is settled
     power_safe: bool = False
 
     def apply(self, rows: Rows) -> Promise:
@@ -157,7 +159,7 @@ class Release:
 
     id: str
     owner: str
-    tags: Mapping[str, str] = NO_TEXTS  # joined to the pending record's
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)  # joined to the pending record's
     power_safe: bool = False
 
     def apply(self, rows: Rows) -> bool:
@@ -184,9 +186,10 @@ class Renew:
     def apply(self, rows: Rows) -> bool:
         """Return whether the lease is still the asker's."""
         entry = rows.get(self.id)
-        if entry is None or entry.lease is None or entry.lease.fence != self.fence:
+        lease = None if entry is None else entry.lease
+        if entry is None or lease is None or lease.fence != self.fence or not lease.owner:
             return False
-        rows.put(replace(entry, lease=replace(entry.lease, until=self.until)))
+        rows.put(replace(entry, lease=replace(lease, until=self.until)))
         return True
 
 

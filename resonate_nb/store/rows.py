@@ -53,8 +53,7 @@ def pack(entry: Entry, buffers: Buffers) -> bytes:
         The entry has parts that no store can keep.
     """
     promise, lease = entry.promise, entry.lease
-    # A generation's number may exceed the limit of ids: its plain id was valid.
-    validate(split_generation(promise.id)[0])
+    check_id(promise.id)
     keep(promise.param, buffers)
     keep(promise.value, buffers)
     fields = (
@@ -144,6 +143,11 @@ def keep(value: Value, buffers: Buffers) -> None:
         buffers.keep(buffer)
     if len(value.data) > MAX_INLINE:
         buffers.keep(_spilled(value.data))
+
+
+def check_id(id: str) -> None:
+    """Raise `InvalidId` if no row can have the id; a generation's number may go beyond the limit of ids."""
+    validate(split_generation(id)[0] if isinstance(id, str) else id)
 
 
 def tag_bytes(key: str, text: str) -> bytes:

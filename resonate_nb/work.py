@@ -1,0 +1,104 @@
+"""Work: what is to be computed, before anyone decides where; its guard and its outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from resonate_nb.errors import PromiseConflict
+from resonate_nb.promise import NO_TEXTS, Promise, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from resonate_nb.context import Context
+
+# What is no answer under an id made from content: the next call begins a new generation.
+_NO_ANSWERS = frozenset({State.TIMEDOUT, State.CANCELED})
+_GUARDED = {"rnb:name": "the name", "rnb:inputs": "the arguments", "rnb:fingerprint": "the code"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a body gave: a value, or the exception that it raised."""
+
+    value: object = None
+    error: BaseException | None = None
+
+    def deliver(self) -> object:
+        """Return the value or raise the exception."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+def nothing_changed() -> list[str]:
+    """Return the names of the inputs that the body changed: none."""
+    return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One computation: its identity and its policy. The body stays with whoever runs it."""
+
+    id: str  # the plain id, prefix included
+    kind: str  # "function" or "cell"
+    name: str
+    version: str  # "v2" when pinned, else the first characters of the fingerprint
+    inputs: str  # digest of arguments and captured data
+    fingerprint: str  # of the code; empty when the version is pinned
+    explicit: bool = False  # a person chose the id: errors are final and the record survives a power cut
+    keep_errors: bool = False
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    changed: Callable[[], list[str]] = nothing_changed  # asked after the body: inputs that it mutated
+
+    @property
+    def unless(self) -> frozenset[State]:
+        """The settled states that are no answer to this work."""
+        return frozenset() if self.explicit else _NO_ANSWERS
+
+    @property
+    def errors_are_final(self) -> bool:
+        """Whether an exception settles the promise."""
+        return self.keep_errors or self.explicit
+
+    def promise(self, parent: Context | None) -> Promise:
+        """Return the promise to be created for this work."""
+        identity = {
+            "rnb:kind": self.kind,
+            "rnb:name": self.name,
+            "rnb:version": self.version,
+            "rnb:inputs": self.inputs,
+        }
+        if self.fingerprint:
+            identity["rnb:fingerprint"] = self.fingerprint
+        if parent is not None:
+            identity |= {"rnb:parent": parent.id, "rnb:origin": parent.origin}
+        return Promise(id=self.id, tags={**self.tags, **identity})
+
+    def guard(self, found: Promise) -> None:
+        """Refuse a promise that belongs to other work.
+
+        Raises
+        ------
+        PromiseConflict
+            The names both sides and the ways out. A promise that another client made under an explicit
+            id carries no work, so it is taken as it is.
+        """
+        mine = self.promise(None).tags
+        if "rnb:name" not in found.tags:
+            return
+        for tag, what in _GUARDED.items():
+            if mine.get(tag) != found.tags.get(tag):
+                raise PromiseConflict(self.id, describe(mine, what), describe(found.tags, what))
+
+    def under(self, prefix: str) -> Work:
+        """Return the work with a prefix in front of its id."""
+        return replace(self, id=prefix + self.id) if prefix else self
+
+
+def describe(tags: Mapping[str, str], what: str = "") -> str:
+    """Return in words which work the tags of a promise stand for."""
+    name = f"{tags.get('rnb:kind', 'work')} {tags.get('rnb:name', '?')}@{tags.get('rnb:version', '?')}"
+    digest = tags.get("rnb:inputs", "")[:8]
+    return f"{name} with inputs {digest}" if what == "the arguments" else name

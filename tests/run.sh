@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The whole check, on any machine: an environment of its own, format, lint, types, tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+venv=${RESONATE_NB_TEST_ENV:-.venv}
+[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+
+"$venv/bin/ruff" format --check .
+"$venv/bin/ruff" check .
+"$venv/bin/mypy"
+exec "$venv/bin/python" -m pytest "$@"
