@@ -1,0 +1,135 @@
+"""How the text of a durable cell becomes a tree in which a run decides what is executed.
+
+`mark` works on lines, before Python reads them: it replaces the header by a call that only serves as a mark.
+`guard` works on the tree: it puts a question to the run in front of every statement. The cell stays an
+ordinary cell in between: the same lines, its last expression last, magics and `await` where they were.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TypeVar
+
+DURABLE = "__rnb_durable__"
+REFUSED = "__rnb_refused__"
+ONE_MAGIC_ONLY = (
+    "One cell magic only: %%durable can't be combined with {other}. Use the line magic or a context "
+    "manager inside the durable cell instead, or take %%durable away"
+)
+
+_Node = TypeVar("_Node", bound=ast.AST)
+_HEADER = re.compile(r"(?:%%|#\s*\|\s*|#\s*%%)durable(?:[ \t]+(?P<options>.*?))?\s*$")
+_CELL_MAGIC = re.compile(r"%%(?P<name>[^\s?]+)")
+
+# Cell magics whose body is no Python: a header in it is their text.
+_MAGICS_OF_TEXT = frozenset(
+    {"bash", "cmd", "file", "html", "javascript", "js", "latex", "markdown", "perl", "ruby"}
+    | {"script", "sh", "svg", "writefile"}
+)
+
+
+def mark(lines: list[str]) -> list[str]:
+    r"""Return the lines with the header of a durable cell replaced by a mark; other cells as they are.
+
+    >>> mark(["%%durable prices --retry 2\n", "x = 1\n"])
+    ["__rnb_durable__('prices --retry 2')\n", 'x = 1\n']
+    >>> mark(["%%time\n", "%%durable\n", "x = 1\n"])[1:]
+    ['\n', '\n']
+    """
+    first = _next_line(lines, 0)
+    if first is None:
+        return lines
+    second = _next_line(lines, first + 1)
+    options = _options(lines[first])
+    other = _CELL_MAGIC.match(
+        lines[first] if options is None else lines[second] if second is not None else ""
+    )
+    if options is not None:
+        if other is None:
+            return [*lines[:first], f"{DURABLE}({options!r})\n", *lines[first + 1 :]]
+        return _refusal(other["name"], len(lines))
+    if other is not None and second is not None and _options(lines[second]) is not None:
+        return lines if other["name"].lower() in _MAGICS_OF_TEXT else _refusal(other["name"], len(lines))
+    return lines
+
+
+def marker(tree: ast.Module) -> tuple[str, str] | None:
+    """Return what `mark` left at the top of a cell: ``durable`` and the options, or ``refused`` and why."""
+    match tree.body:
+        case [ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(text))])), *_]:
+            return {DURABLE: ("durable", text), REFUSED: ("refused", text)}.get(name)
+    return None
+
+
+def unmarked(tree: ast.Module) -> ast.Module:
+    """Return the cell without its mark: the statements as they are counted everywhere else."""
+    return tree if marker(tree) is None else ast.Module(tree.body[1:], tree.type_ignores)
+
+
+def guard(tree: ast.Module, run_name: str) -> ast.Module:
+    """Return the cell in which a run, found under a name of the namespace, decides what is executed.
+
+    First comes ``run.begin()``; then each statement n, counted without the mark, runs if ``run.link(n)``
+    is true. ``from __future__`` imports stay in front, unguarded. The last expression stays an expression,
+    so that IPython displays it, or nothing when it is skipped. For the settings of
+    ``ast_node_interactivity`` other than ``last_expr``: ``all``, ``last`` and ``none`` work as in a plain
+    cell; ``last_expr_or_assign`` shows expressions, but not what an assignment assigned.
+    """
+    statements = unmarked(tree).body
+    futures = [each for each in statements if _is_future(each)]
+    guarded = [_guarded(n, each, run_name) for n, each in enumerate(statements) if not _is_future(each)]
+    if statements and isinstance(statements[-1], ast.Expr):
+        guarded[-1] = _guarded_expression(len(statements) - 1, statements[-1], run_name)
+    begin = ast.Expr(_call(run_name, "begin"))
+    return ast.Module(
+        [*futures, _at(begin, tree.body[0] if tree.body else None), *guarded], tree.type_ignores
+    )
+
+
+def _next_line(lines: list[str], start: int) -> int | None:
+    return next((number for number in range(start, len(lines)) if lines[number].strip()), None)
+
+
+def _options(line: str) -> str | None:
+    found = _HEADER.match(line)
+    if found is None:
+        return None
+    options = found["options"] or ""
+    switched_off = line.startswith("#") and options == "off"
+    return None if switched_off else options
+
+
+def _refusal(other: str, length: int) -> list[str]:
+    return [f"{REFUSED}({ONE_MAGIC_ONLY.format(other='%%' + other)!r})\n", *["\n"] * (length - 1)]
+
+
+def _is_future(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+
+
+def _guarded(n: int, statement: ast.stmt, run_name: str) -> ast.stmt:
+    question = _at(_call(run_name, "link", n), statement)
+    return ast.copy_location(ast.If(test=question, body=[statement], orelse=[]), statement)
+
+
+def _guarded_expression(n: int, statement: ast.Expr, run_name: str) -> ast.stmt:
+    question = _at(_call(run_name, "link", n), statement)
+    nothing = _at(ast.Constant(None), statement)
+    choice = ast.IfExp(test=question, body=statement.value, orelse=nothing)
+    return ast.copy_location(ast.Expr(ast.copy_location(choice, statement)), statement)
+
+
+def _call(run_name: str, method: str, *arguments: int) -> ast.Call:
+    asked = ast.Attribute(ast.Name(run_name, ast.Load()), method, ast.Load())
+    return ast.Call(asked, [ast.Constant(each) for each in arguments], [])
+
+
+def _at(node: _Node, statement: ast.stmt | None) -> _Node:
+    """Place new nodes at the start of a statement, so that a traceback out of the run shows its line."""
+    line, column = (1, 0) if statement is None else (statement.lineno, statement.col_offset)
+    for each in ast.walk(node):
+        if isinstance(each, ast.expr | ast.stmt):
+            each.lineno = each.end_lineno = line
+            each.col_offset = each.end_col_offset = column
+    return node
