@@ -1,1 +1,50 @@
 """Durable notebooks: kill the kernel, run again, go on."""
+
+from resonate_nb.context import current
+from resonate_nb.errors import (
+    DamagedValue,
+    InvalidId,
+    MutatedArgument,
+    NotKept,
+    PromiseCanceled,
+    PromiseConflict,
+    PromiseTimedOut,
+    ResonateError,
+    ResonateWarning,
+    StaleSource,
+    StoreFormat,
+    StoreFull,
+    StoreUnavailable,
+    UndigestibleInput,
+    Unpicklable,
+    UntrustedValue,
+    VersionConflict,
+)
+from resonate_nb.promise import Promise, State
+from resonate_nb.resonate import Resonate, configure, durable
+
+__all__ = [
+    "DamagedValue",
+    "InvalidId",
+    "MutatedArgument",
+    "NotKept",
+    "Promise",
+    "PromiseCanceled",
+    "PromiseConflict",
+    "PromiseTimedOut",
+    "Resonate",
+    "ResonateError",
+    "ResonateWarning",
+    "StaleSource",
+    "State",
+    "StoreFormat",
+    "StoreFull",
+    "StoreUnavailable",
+    "UndigestibleInput",
+    "Unpicklable",
+    "UntrustedValue",
+    "VersionConflict",
+    "configure",
+    "current",
+    "durable",
+]

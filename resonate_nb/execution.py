@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Self
 
 from resonate_nb import leases
 from resonate_nb.context import Context, current, entered
@@ -27,7 +27,7 @@ from resonate_nb.errors import (
 )
 from resonate_nb.ids import validate
 from resonate_nb.promise import Promise, State
-from resonate_nb.store.operations import Acquire, Release, SetAside, Settle
+from resonate_nb.store.operations import Acquire, Forget, Release, SetAside, Settle
 from resonate_nb.work import Outcome, Work
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ class Execution:
     clock: Clock
     say: Callable[[str], None]  # tells the user one line, about a wait for another kernel for example
     prefix: str = ""  # in front of every id
-    library: str = "major"  # how exactly installed libraries count in a fingerprint
+    library: Literal["major", "exact"] = "major"  # how exactly installed libraries count in a fingerprint
+    pins: dict[str, str] = field(default_factory=dict)  # fingerprints by pinned version, as checked already
     _heartbeat: leases.Heartbeat = field(init=False)
 
     def __post_init__(self) -> None:
@@ -149,14 +150,13 @@ class Execution:
 
     def compute(self, attempt: Attempt, body: Callable[[], object]) -> Outcome:
         """Run the body under its promise; an interrupt gives the lease back."""
-        try:
-            with entered(attempt.context):
-                return Outcome(value=body())
-        except Exception as error:  # noqa: BLE001 (the one place where a body's failure becomes an outcome)
-            return Outcome(error=error)
-        except BaseException as interrupt:
-            self.abandon(attempt, interrupt)
-            raise
+        with self.attempting(attempt) as result:
+            result.value = body()
+        return result.outcome
+
+    def attempting(self, attempt: Attempt) -> Attempting:
+        """Return the block in which a body runs, whose value is to be put into what `with` gives."""
+        return Attempting(self, attempt)
 
     def settle(
         self, attempt: Attempt, outcome: Outcome, references: Mapping[str, object] | None = None
@@ -330,6 +330,41 @@ class Execution:
     def _release(self, attempt: Attempt, tags: Mapping[str, str]) -> None:
         self.store.post(Release(id=attempt.promise.id, owner=attempt.owner.text, tags=tags))
         leases.retire(attempt.owner)
+
+    def forget(self, id: str) -> bool:
+        """Delete a promise with its generations; return whether there was one."""
+        return self.store.do(Forget(id=id))
+
+    def close(self) -> None:
+        """Renew no leases any more, commit what was posted, and close the store."""
+        self._heartbeat.stop()
+        self.store.close()
+
+
+class Attempting:
+    """The block in which a body runs: an exception becomes its outcome, an interrupt gives the lease back."""
+
+    def __init__(self, execution: Execution, attempt: Attempt) -> None:
+        self.value: object = None
+        self._error: BaseException | None = None
+        self._execution, self._attempt = execution, attempt
+        self._entered = entered(attempt.context)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the body gave."""
+        return Outcome(self.value, self._error)
+
+    def __enter__(self) -> Self:
+        self._entered.__enter__()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self._entered.__exit__()
+        self._error = error
+        if error is not None and not isinstance(error, Exception):
+            self._execution.abandon(self._attempt, error)
+        return isinstance(error, Exception)
 
 
 def _refuse_recursion(work: Work) -> None:

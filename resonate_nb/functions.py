@@ -1,0 +1,301 @@
+"""Durable functions: a decorated function whose calls are promises."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import threading
+import types
+import warnings
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from resonate_nb import mapping, pins
+from resonate_nb.errors import StaleSource, UsageError
+from resonate_nb.execution import Attempt
+from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
+from resonate_nb.ids import escape, validate_explicit
+from resonate_nb.promise import NO_TEXTS
+from resonate_nb.work import Outcome, Work, nothing_changed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from concurrent.futures import Future
+
+    from resonate_nb.execution import Delivered, Execution
+    from resonate_nb.promise import Promise
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+VERSION_DIGITS = 12  # of the fingerprint, in an id
+_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
+
+
+class DurableFunction(Generic[P, R]):
+    """A function whose calls are durable promises, identified by name, version, arguments and captured data.
+
+    Made by `resonate_nb.durable`; the plain function is `__wrapped__`.
+    """
+
+    __durable_function__ = True
+    __wrapped__: Callable[P, R]
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        execution: Callable[[], Execution],
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        tags: Mapping[str, str] = NO_TEXTS,
+        keep_errors: bool = False,
+        on_change: pins.OnChange = "raise",
+    ) -> None:
+        _refuse_what_is_no_function(function)
+        functools.update_wrapper(self, function)
+        self.name = name or _name_of(function)
+        self.version = _checked_version(version)
+        self._execution = execution
+        self._signature = inspect.signature(function)
+        self._tags = dict(tags)
+        self._keep_errors = keep_errors
+        self._on_change = on_change
+        self._is_async = inspect.iscoroutinefunction(function)
+        if self._is_async:
+            _mark_as_coroutine_function(self)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return the value for these arguments: from the store, or computed and kept."""
+        value: R = self._start(args, kwargs)
+        return value
+
+    def run(self, id: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call under an id of your own choice; the guard checks that the work is the same.
+
+        Raises
+        ------
+        PromiseConflict
+            The id belongs to another function, other arguments or other code.
+        InvalidId
+            The store can't take the id.
+        """
+        value: R = self._start(args, kwargs, id=validate_explicit(id))
+        return value
+
+    def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Compute anew even if there is a value; the old one stands until the new one is kept."""
+        value: R = self._start(args, kwargs, rerun=True)
+        return value
+
+    def promise(self, *args: P.args, **kwargs: P.kwargs) -> Promise | None:
+        """Return the promise of this call, computing nothing; None if it was never begun."""
+        execution = self._execution()
+        promise = execution.store.head(self.work(args, kwargs).under(execution.prefix).id)
+        return None if promise is None else promise.seen(execution.clock.now())
+
+    def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Delete the promise of this call with its value; return whether there was one."""
+        execution = self._execution()
+        return execution.forget(self.work(args, kwargs).under(execution.prefix).id)
+
+    def map(
+        self,
+        *iterables: Iterable[Any],
+        workers: int | None = None,
+        return_exceptions: bool = False,
+        progress: bool = True,
+    ) -> list[Any]:
+        """Call for each item (or tuple of items of several iterables, as `map` does), in order.
+
+        Parameters
+        ----------
+        workers
+            How many threads compute at once; None computes in the calling thread.
+        return_exceptions
+            Put the exception of a failed item in its place, instead of raising the first at the end.
+        progress
+            Show a bar that tells what was replayed.
+
+        Raises
+        ------
+        UsageError
+            The function is a coroutine function, or `workers` is less than one.
+        """
+        if self._is_async:
+            raise UsageError(
+                f"{self.name} is a coroutine function: await its calls, with asyncio.gather for many"
+            )
+        return mapping.map_calls(
+            self,
+            self._execution(),
+            list(zip(*iterables, strict=False)),
+            workers=workers,
+            return_exceptions=return_exceptions,
+            progress=progress,
+        )
+
+    def repin(self) -> None:
+        """Pin the version's number to the code as it is now; results kept under it stay valid."""
+        if self.version is None:
+            raise UsageError(f"{self.name} has no version number to pin: decorate it with version=1")
+        pins.pin(self._execution(), self.name, self.version, fingerprint(self.__wrapped__), again=True)
+
+    def work(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, id: str | None = None) -> Work:
+        """Return the work that a call with these arguments stands for.
+
+        Raises
+        ------
+        TypeError
+            The arguments don't fit the signature.
+        UndigestibleInput
+            An argument, or data that the code reads by name, has no content to identify it.
+        VersionConflict
+            The code changed under the pinned version number.
+        """
+        code = fingerprint(self.__wrapped__, library=self._execution().library)
+        arguments = self._signature.bind(*args, **kwargs)
+        arguments.apply_defaults()
+        inputs, changed = _identify(self.name, arguments.arguments, code)
+        version = self._version(code)
+        return Work(
+            id=id or f"{escape(self.name)}@{version}/{inputs}",
+            kind="function",
+            name=self.name,
+            version=version,
+            inputs=inputs,
+            fingerprint="" if self.version else code.digest,
+            explicit=id is not None,
+            keep_errors=self._keep_errors,
+            tags=self._tags,
+            changed=changed,
+        )
+
+    def _version(self, code: Fingerprint) -> str:
+        if self.version is None:
+            return code.digest[:VERSION_DIGITS]
+        pins.check(self._execution(), self.name, self.version, code, self._on_change)
+        return f"v{self.version}"
+
+    def _start(self, args: Any, kwargs: Any, *, id: str | None = None, rerun: bool = False) -> Any:
+        if self._is_async:
+            return self._run_async(args, kwargs, id=id, rerun=rerun)
+        if self._warn_if_stale():
+            return self.__wrapped__(*args, **kwargs)
+        execution = self._execution()
+        work = self.work(args, kwargs, id=id).under(execution.prefix)
+        return execution.run(work, functools.partial(self.__wrapped__, *args, **kwargs), rerun=rerun)
+
+    async def _run_async(self, args: Any, kwargs: Any, *, id: str | None, rerun: bool) -> Any:
+        if self._warn_if_stale():
+            return await self._coroutine(args, kwargs)
+        execution, stop = self._execution(), threading.Event()
+
+        def enter() -> Delivered | Attempt:
+            work = self.work(args, kwargs, id=id).under(execution.prefix)
+            return execution.enter(work, rerun=rerun, stop=stop)
+
+        entry = await _in_thread(enter, stop, execution)
+        if not isinstance(entry, Attempt):
+            return entry.outcome.deliver()
+        outcome = await self._compute_async(execution, entry, args, kwargs)
+        return (await asyncio.to_thread(execution.settle, entry, outcome)).deliver()
+
+    async def _compute_async(self, execution: Execution, attempt: Attempt, args: Any, kwargs: Any) -> Outcome:
+        with execution.attempting(attempt) as result:
+            result.value = await self._coroutine(args, kwargs)
+        return result.outcome
+
+    def _coroutine(self, args: Any, kwargs: Any) -> Coroutine[Any, Any, Any]:
+        function: Callable[..., Any] = self.__wrapped__
+        coroutine: Coroutine[Any, Any, Any] = function(*args, **kwargs)
+        return coroutine
+
+    def _warn_if_stale(self) -> bool:
+        stale = fingerprint(self.__wrapped__).stale
+        if stale is not None:
+            warnings.warn(
+                f"{self.name} runs, but nothing is kept: the source of {stale} on disk is not the code that "
+                f"runs. Reload it (importlib.reload({stale})) or restart the kernel",
+                StaleSource,
+                stacklevel=4,
+            )
+        return stale is not None
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __durable_digest__(self) -> object:
+        """Return what identifies the function as an argument: its version and its code."""
+        return self.name, self.version, self.__wrapped__
+
+    def __repr__(self) -> str:
+        version = "automatic version" if self.version is None else f"version {self.version}"
+        return f"<durable function {self.name}, {version}>"
+
+
+def _refuse_what_is_no_function(function: object) -> None:
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise UsageError(f"{_name_of(function)} is a generator function: return a list to make it durable")
+    if not isinstance(function, types.FunctionType):
+        raise UsageError(
+            f"@durable decorates functions, not a {type(function).__name__}; "
+            "with options write @durable(version=2)"
+        )
+
+
+def _name_of(function: Any) -> str:
+    name = str(getattr(function, "__qualname__", type(function).__name__)).replace("<locals>.", "")
+    module = getattr(function, "__module__", "__main__")
+    return name if module == "__main__" else f"{module}.{name}"
+
+
+def _checked_version(version: int | None) -> int | None:
+    if version is not None and (type(version) is not int or version < 1):
+        raise UsageError(f"a version is a whole number from 1, not {version!r}")
+    return version
+
+
+def _mark_as_coroutine_function(function: Any) -> None:
+    if hasattr(inspect, "markcoroutinefunction"):
+        inspect.markcoroutinefunction(function)
+    else:  # before Python 3.12 only asyncio can be told
+        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _identify(
+    name: str, arguments: Mapping[str, object], code: Fingerprint
+) -> tuple[str, Callable[[], list[str]]]:
+    """Return the digest of all that the call reads, and a check for what its body changed."""
+    if not code.captures and all(type(argument) in _SCALARS for argument in arguments.values()):
+        return content_digest(dict(arguments), f"the arguments of {name}"), nothing_changed
+
+    def digests() -> dict[str, str]:
+        given = {key: content_digest(value, key) for key, value in arguments.items()}
+        return given | {each.path: content_digest(each.read(), each.path) for each in code.captures}
+
+    before = digests()
+
+    def changed() -> list[str]:
+        after = digests()
+        return [key for key, digest in before.items() if after.get(key) != digest]
+
+    return content_digest(before), changed
+
+
+async def _in_thread(
+    enter: Callable[[], Delivered | Attempt], stop: threading.Event, execution: Execution
+) -> Delivered | Attempt:
+    """Enter without blocking the loop; a caller who is cancelled meanwhile leaves no lease behind."""
+    entering = asyncio.ensure_future(asyncio.to_thread(enter))
+
+    def give_back(done: Future[Delivered | Attempt] | asyncio.Future[Delivered | Attempt]) -> None:
+        if not done.cancelled() and done.exception() is None and isinstance(done.result(), Attempt):
+            execution.abandon(done.result())  # type: ignore[arg-type]
+
+    try:
+        return await asyncio.shield(entering)
+    except asyncio.CancelledError:
+        stop.set()
+        entering.add_done_callback(give_back)
+        raise

@@ -1,0 +1,178 @@
+"""The root: wires store, codec and clock, and keeps the one that calls without a root use."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
+
+from resonate_nb.clock import Clock, SystemClock
+from resonate_nb.codec import Codec
+from resonate_nb.execution import Execution
+from resonate_nb.fingerprint import describe_code
+from resonate_nb.functions import DurableFunction
+from resonate_nb.keys import load_key
+from resonate_nb.promise import NO_TEXTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from resonate_nb.keys import SigningKey
+    from resonate_nb.pins import OnChange
+    from resonate_nb.store.base import Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+STORE_VARIABLE = "RESONATE_NB_STORE"
+
+
+class Resonate:
+    """A store with all that calls need to use it; opened at the first use.
+
+    Parameters
+    ----------
+    store
+        A folder, or a store; None for the folder that RESONATE_NB_STORE names, else `.resonate` here.
+    prefix
+        Goes in front of every id.
+    durability
+        "power" makes every acknowledged change survive a power cut.
+    library
+        "exact" makes every release of an installed library count as other code, not only major ones.
+    """
+
+    def __init__(
+        self,
+        store: str | os.PathLike[str] | Store | None = None,
+        *,
+        prefix: str = "",
+        durability: Literal["default", "power"] = "default",
+        library: Literal["major", "exact"] = "major",
+        key: SigningKey | None = None,
+        clock: Clock | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        self._store = store if store is not None else default_folder()
+        self._options: dict[str, Any] = {"prefix": prefix, "library": library, "say": say or _say}
+        self._durability: Literal["default", "power"] = durability
+        self._key, self._clock = key, clock or SystemClock()
+        self._lock = threading.Lock()
+        self._execution: Execution | None = None
+
+    @property
+    def execution(self) -> Execution:
+        """The corridor over the store, which is opened now if it was not."""
+        if self._execution is None:
+            with self._lock:
+                self._execution = self._execution or self._open()
+        return self._execution
+
+    def _open(self) -> Execution:
+        store: Any = self._store
+        if isinstance(store, str | os.PathLike):
+            from resonate_nb.store.disk import DiskStore
+
+            store = DiskStore(store, durability=self._durability)
+        codec = Codec(self._key or load_key(), describe_code=describe_code)
+        return Execution(store, codec, self._clock, **self._options)
+
+    def durable(self, **options: Any) -> Callable[[Callable[P, R]], DurableFunction[P, R]]:
+        """Decorate a function to use this root; the options are those of `resonate_nb.durable`."""
+        return lambda function: DurableFunction(function, lambda: self.execution, **options)
+
+    def close(self) -> None:
+        """Commit what is under way and let go of the store."""
+        if self._execution is not None:
+            self._execution.close()
+
+
+def default_folder() -> Path:
+    """Return the folder of the store that is used where nobody names one, as an absolute path."""
+    return Path(os.environ.get(STORE_VARIABLE) or ".resonate").absolute()
+
+
+class _Default:
+    """The root of calls that name none."""
+
+    def __init__(self) -> None:
+        self.root: Resonate | None = None
+        self.lock = threading.Lock()
+
+
+_default = _Default()
+
+
+def configure(
+    store: str | os.PathLike[str] | Store | None = None,
+    *,
+    prefix: str = "",
+    durability: Literal["default", "power"] = "default",
+    library: Literal["major", "exact"] = "major",
+) -> Resonate:
+    """Choose the store and rules for all calls from now on, and return their root; see `Resonate`."""
+    root = Resonate(store, prefix=prefix, durability=durability, library=library)
+    with _default.lock:
+        former, _default.root = _default.root, root
+    if former is not None:
+        former.close()
+    return root
+
+
+def default() -> Resonate:
+    """Return the root of calls that name none."""
+    with _default.lock:
+        if _default.root is None:
+            _default.root = Resonate()
+        return _default.root
+
+
+@overload
+def durable(function: Callable[P, R], /) -> DurableFunction[P, R]: ...
+
+
+@overload
+def durable(
+    *,
+    name: str | None = None,
+    version: int | None = None,
+    tags: Mapping[str, str] = NO_TEXTS,
+    keep_errors: bool = False,
+    on_change: OnChange = "raise",
+) -> Callable[[Callable[P, R]], DurableFunction[P, R]]: ...
+
+
+def durable(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
+    """Make the calls of a function durable promises.
+
+    Parameters
+    ----------
+    name
+        In front of the promises' ids; the function's qualified name if left out.
+    version
+        A number that is pinned to the code; left out, the code's fingerprint is the version, so that
+        an edit computes anew and the old results come back with the old code.
+    tags
+        Texts to find the promises by.
+    keep_errors
+        Whether an exception is an answer, raised again by the next call, instead of a failed attempt.
+    on_change
+        What happens when the code changed under its pinned number.
+
+    Raises
+    ------
+    UsageError
+        What is decorated is no function, or a generator function, or the version is no whole number.
+    """
+    if function is not None:
+        return DurableFunction(function, lambda: default().execution)
+    return lambda function: DurableFunction(function, lambda: default().execution, **options)
+
+
+durable.__durable_decorator__ = True  # type: ignore[attr-defined]  # no part of the code it decorates
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 (a person waits)
