@@ -48,3 +48,10 @@ __all__ = [
     "current",
     "durable",
 ]
+
+
+def load_ipython_extension(shell: object) -> None:
+    """Answer `%load_ext resonate_nb`."""
+    from resonate_nb.notebook.magics import Extension
+
+    Extension(shell).load()

@@ -42,14 +42,18 @@ def current() -> Context | None:
 
 
 class entered:  # noqa: N801 (used like a function: `with entered(context):`)
-    """Make a context the current one for a block; reentrant on no account, reusable neither."""
+    """Make a context, whose parent is the current one, the current one for a block.
+
+    A cell with `await` ends in another task than it began in, where its context never was current.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def __enter__(self) -> Context:
-        self._token = _current.set(self._context)
+        _current.set(self._context)
         return self._context
 
     def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)
+        if _current.get() is self._context:
+            _current.set(self._context.parent)

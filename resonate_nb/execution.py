@@ -102,20 +102,22 @@ class Execution:
         rerun: bool = False,
         references: Mapping[str, object] | None = None,
         stop: threading.Event | None = None,
+        prepare: Callable[[], None] = lambda: None,
     ) -> Delivered | Attempt:
         """Return the outcome if the promise is settled, else the right to compute it.
 
         Waits while somebody else computes the promise, and says for whom. `rerun` computes anew,
-        whatever is settled. `stop` ends the wait of a caller who has gone.
+        whatever is settled. `stop` ends the wait of a caller who has gone. `prepare` is called before a
+        settled value is decoded, to define the classes that it refers to.
         """
         _refuse_recursion(work)
         validate(work.id)
-        if not rerun and (delivered := self.find(work, references)) is not None:
+        if not rerun and (delivered := self.find(work, references, prepare)) is not None:
             return delivered
         unless = _EVERY_SETTLED_STATE if rerun else work.unless
         owner = leases.new_owner()
         try:
-            entry = self._claim(work, owner, unless, references, stop)
+            entry = self._claim(work, owner, unless, references, stop, prepare)
         except BaseException:
             self.store.post(Release(id=work.id, owner=owner.text))
             leases.retire(owner)
@@ -124,14 +126,19 @@ class Execution:
             leases.retire(owner)
         return entry
 
-    def find(self, work: Work, references: Mapping[str, object] | None = None) -> Delivered | None:
+    def find(
+        self,
+        work: Work,
+        references: Mapping[str, object] | None = None,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> Delivered | None:
         """Return the outcome if the promise is settled, without waiting or computing."""
         try:
             promise = self.store.head(work.id)
         except DamagedValue as damage:
             self._set_aside(work.id, damage)
             return None
-        return None if promise is None else self._delivery(work, promise, references)
+        return None if promise is None else self._delivery(work, promise, references, prepare)
 
     def find_many(self, works: Iterable[Work]) -> dict[str, Delivered]:
         """Return by id the outcomes of those works whose promises are settled, with few reads."""
@@ -143,7 +150,7 @@ class Execution:
         found = {}
         for id, entry in entries.items():
             work = wanted[id]
-            one = self._delivery(work, entry.promise, None) if entry.head == 1 else self.find(work)
+            one = self._delivery(work, entry.promise) if entry.head == 1 else self.find(work)
             if one is not None:
                 found[id] = one
         return found
@@ -181,13 +188,14 @@ class Execution:
         self._heartbeat.remove(attempt.promise.id)
         self._release(attempt, _error_tags(reason))
 
-    def _claim(
+    def _claim(  # noqa: PLR0917 (private, called in one place)
         self,
         work: Work,
         owner: Owner,
         unless: frozenset[State],
         references: Mapping[str, object] | None,
         stop: threading.Event | None,
+        prepare: Callable[[], None],
     ) -> Delivered | Attempt:
         over = None
         while True:
@@ -207,7 +215,7 @@ class Execution:
                 work.guard(claim.promise)
                 return self._attempt(work, owner, claim, claim.fence)
             if claim.holder is None:
-                delivered = self._delivery(work, claim.promise, references)
+                delivered = self._delivery(work, claim.promise, references, prepare)
                 if delivered is not None:
                     return delivered
                 unless = _EVERY_SETTLED_STATE  # what is settled there is damaged: a new generation
@@ -238,13 +246,18 @@ class Execution:
         return None
 
     def _delivery(
-        self, work: Work, promise: Promise, references: Mapping[str, object] | None
+        self,
+        work: Work,
+        promise: Promise,
+        references: Mapping[str, object] | None = None,
+        prepare: Callable[[], None] = lambda: None,
     ) -> Delivered | None:
         """Return what a settled promise delivers; None if it is no answer to this work."""
         seen = promise.seen(self.clock.now())
         work.guard(seen)
         if not seen.settled or seen.state in work.unless:
             return None
+        prepare()
         try:
             return Delivered(seen, self._decode(seen, references))
         except DamagedValue as damage:
@@ -278,7 +291,7 @@ class Execution:
             self._keep_nothing(attempt, _mutation(work, changed), MutatedArgument)
             return None
         try:
-            state, value = self._encode(attempt.promise.id, outcome, references)
+            state, value = self._encode(attempt, outcome, references)
             reply = self.store.post(
                 Settle(
                     id=attempt.promise.id,
@@ -300,11 +313,14 @@ class Execution:
         self._release(attempt, {"rnb:not_kept": reason[:500]})
 
     def _encode(
-        self, id: str, outcome: Outcome, references: Mapping[str, object] | None
+        self, attempt: Attempt, outcome: Outcome, references: Mapping[str, object] | None
     ) -> tuple[State, Value]:
+        id = attempt.promise.id
         if outcome.error is not None:
             return State.REJECTED, self.codec.encode_error(outcome.error, id=id)
-        return State.RESOLVED, self.codec.encode(outcome.value, id=id, references=references)
+        return State.RESOLVED, self.codec.encode(
+            outcome.value, id=id, references=references, name=attempt.work.root
+        )
 
     def _committed(
         self,

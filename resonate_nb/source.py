@@ -97,7 +97,8 @@ def _bytecode(code: types.CodeType) -> str:
     )
     names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
     head = f"{sys.version_info.major}.{sys.version_info.minor}:{code.co_name}:{code.co_argcount}"
-    return f"{head}:{code.co_posonlyargcount}:{code.co_kwonlyargcount}:{code.co_code.hex()}:{names}:({constants})"
+    counts = f"{code.co_posonlyargcount}:{code.co_kwonlyargcount}"
+    return f"{head}:{counts}:{code.co_code.hex()}:{names}:({constants})"
 
 
 def _stable(constant: object) -> str:

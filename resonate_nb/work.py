@@ -50,6 +50,7 @@ class Work:
     explicit: bool = False  # a person chose the id: errors are final and the record survives a power cut
     keep_errors: bool = False
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    root: str = "value"  # how a path to a part that can't be kept begins
     changed: Callable[[], list[str]] = nothing_changed  # asked after the body: inputs that it mutated
 
     @property

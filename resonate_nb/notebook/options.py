@@ -1,0 +1,73 @@
+"""The options behind `%%durable`, read once."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from resonate_nb.errors import UsageError
+
+_WITH_VALUE = ("--version", "--id", "--ignore")
+_SWITCHES = ("--rerun", "--quiet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellOptions:
+    """What the header of a durable cell says."""
+
+    name: str | None = None
+    version: int | None = None
+    id: str | None = None
+    ignore: frozenset[str] = frozenset()
+    rerun: bool = False
+    quiet: bool = False
+
+
+def parse_options(text: str) -> CellOptions:
+    """Return the options of a header.
+
+    Raises
+    ------
+    UsageError
+        Names the option that does not exist, or lacks its value.
+
+    >>> parse_options("prices --ignore a,b --rerun").name
+    'prices'
+    """
+    words, given, names = _words(text), dict[str, str](), list[str]()
+    while words:
+        word, _, value = words.pop(0).partition("=")
+        if word in _WITH_VALUE:
+            if not value and not words:
+                raise UsageError(f"{word} of %%durable needs a value")
+            given[word] = value or words.pop(0)
+        elif word in _SWITCHES:
+            given[word] = "yes"
+        elif word.startswith("-"):
+            known = ", ".join((*_WITH_VALUE, *_SWITCHES))
+            raise UsageError(f"%%durable has no option {word!r}; it has {known}")
+        else:
+            names.append(word)
+    if len(names) > 1:
+        raise UsageError(f"a durable cell has one name, not {len(names)}: {' '.join(names)}")
+    return CellOptions(
+        name=names[0] if names else None,
+        version=_number(given.get("--version")),
+        id=given.get("--id"),
+        ignore=frozenset(filter(None, given.get("--ignore", "").split(","))),
+        rerun="--rerun" in given,
+        quiet="--quiet" in given,
+    )
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as problem:
+        raise UsageError(f"the options of %%durable can't be read ({problem}): {text}") from None
+
+
+def _number(text: str | None) -> int | None:
+    if text is not None and not (text.isdigit() and int(text) > 0):
+        raise UsageError(f"--version takes a whole number from 1, not {text!r}")
+    return None if text is None else int(text)

@@ -1,0 +1,121 @@
+"""What people read about promises: lists, one promise, a tree; as text, or as data for JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from resonate_nb.errors import NoSuchPromise, UsageError
+from resonate_nb.pins import PIN_KIND
+from resonate_nb.promise import NEVER, Promise, State
+from resonate_nb.store.base import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from resonate_nb.execution import Execution
+
+_PAGE = 500
+
+
+def listing(
+    execution: Execution,
+    *,
+    prefix: str = "",
+    state: str | None = None,
+    tags: Sequence[tuple[str, str]] = (),
+) -> list[Promise]:
+    """Return promises in the order of their ids, without the pins of versions unless asked for by prefix.
+
+    Raises
+    ------
+    UsageError
+        There is no such state.
+    """
+    wanted = _state(state)
+    found = _pages(execution, Query(prefix=prefix, state=wanted, tags=tuple(tags), limit=_PAGE))
+    return [each for each in found if prefix.startswith("pin/") or each.tags.get("rnb:kind") != PIN_KIND]
+
+
+def _pages(execution: Execution, query: Query) -> Iterator[Promise]:
+    from dataclasses import replace
+
+    while True:
+        page = execution.store.list(query, execution.clock.now())
+        yield from page.promises
+        if page.cursor is None:
+            return
+        query = replace(query, cursor=page.cursor)
+
+
+def _state(state: str | None) -> State | None:
+    try:
+        return None if state is None else State(state)
+    except ValueError:
+        raise UsageError(f"there is no state {state!r}: choose one of {', '.join(State)}") from None
+
+
+def one(execution: Execution, id: str) -> Promise:
+    """Return a promise with its value.
+
+    Raises
+    ------
+    NoSuchPromise
+        The store has no promise with this id.
+    """
+    entry = execution.store.get(id)
+    if entry is None:
+        raise NoSuchPromise(id)
+    return entry.promise.seen(execution.clock.now())
+
+
+def tree(execution: Execution, id: str) -> list[tuple[int, Promise]]:
+    """Return a promise and those that it caused to be made, each with its depth."""
+    root = one(execution, id)
+    children: dict[str, list[Promise]] = {}
+    origin = root.tags.get("rnb:origin", id)
+    for each in listing(execution, tags=[("rnb:origin", origin)]):
+        children.setdefault(each.tags.get("rnb:parent", ""), []).append(each)
+    rows, stack = [], [(0, root)]
+    while stack:
+        depth, promise = stack.pop()
+        rows.append((depth, promise))
+        stack.extend((depth + 1, child) for child in reversed(children.get(promise.id, [])))
+    return rows
+
+
+def table(promises: Sequence[Promise]) -> str:
+    """Return a list as aligned lines."""
+    if not promises:
+        return "no promises"
+    width = max(len(each.id) for each in promises)
+    return "\n".join(f"{each.id:{width}}  {each.state:18}  {_age(each)}".rstrip() for each in promises)
+
+
+def outline(rows: Sequence[tuple[int, Promise]]) -> str:
+    """Return a tree as indented lines."""
+    return "\n".join(f"{'  ' * depth}{promise.id}  {promise.state}" for depth, promise in rows)
+
+
+def details(promise: Promise) -> str:
+    """Return all that is known of one promise, a line each."""
+    lines = [f"{key}: {value}" for key, value in record(promise).items() if key != "tags"]
+    return "\n".join([*lines, *(f"  {key} = {value}" for key, value in sorted(promise.tags.items()))])
+
+
+def record(promise: Promise) -> dict[str, Any]:
+    """Return a promise as data, times in milliseconds since the epoch."""
+    return {
+        "id": promise.id,
+        "state": str(promise.state),
+        "createdAt": promise.created_at,
+        "settledAt": promise.settled_at,
+        "timeoutAt": None if promise.timeout_at == NEVER else promise.timeout_at,
+        "valueBytes": promise.value.size,
+        "tags": dict(promise.tags),
+    }
+
+
+def _age(promise: Promise) -> str:
+    moment = promise.settled_at or promise.created_at
+    return f"{datetime.fromtimestamp(moment / 1_000, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
