@@ -15,6 +15,7 @@ from resonate_nb.store.failures import unavailable
 from resonate_nb.store.rows import digest_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from resonate_nb.promise import Buffer
@@ -25,8 +26,9 @@ _CHUNK = 2**22  # bytes hashed while they are in the processor's cache, then wri
 class BufferFiles:
     """The folder `buffers/` of a store: raw bytes in `buffers/ab/ab...`, loaded by memory map."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, prepare: Callable[[], None]) -> None:
         self._folder, self._location = folder / "buffers", str(folder)
+        self._prepare = prepare  # makes the store's folder, should somebody have deleted it
 
     def keep(self, buffer: Buffer) -> None:
         """Write the buffer's file unless it is there already.
@@ -103,6 +105,8 @@ class BufferFiles:
 
     def _make_folder(self, folder: Path) -> None:
         if not folder.is_dir():
+            if not self._folder.is_dir():
+                self._prepare()
             folder.mkdir(parents=True, exist_ok=True)
             sync_folder(self._folder)
             sync_folder(self._folder.parent)

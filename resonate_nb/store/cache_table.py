@@ -17,6 +17,7 @@ import diskcache
 from resonate_nb.errors import DamagedValue, StoreUnavailable
 from resonate_nb.store.failures import unavailable
 from resonate_nb.store.folder import open_folder
+from resonate_nb.store.forks import leave_behind
 from resonate_nb.store.reader import KEY, connect
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ SETTINGS = {
 }
 _INDEXES = {"Cache_key_raw", "Cache_tag_rowid"}
 _FAILURES = (sqlite3.Error, OSError, diskcache.Timeout)
-_left_behind: list[object] = []  # what a forked process must neither use nor close
 
 
 class RecordDisk(diskcache.Disk):  # type: ignore[misc]
@@ -139,9 +139,9 @@ class CacheTable:
         if cache is not None:
             cache.close()
 
-    def leave_behind(self) -> None:
+    def begin_in_child(self) -> None:
         """Forget, without closing, the connection of the process that this one was forked from."""
-        _left_behind.append((self._cache, self._connection))
+        leave_behind(self._cache, self._connection)
         self._cache = self._connection = self._identity = None
 
     def _reopen_if_replaced(self) -> None:

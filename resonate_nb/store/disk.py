@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +11,7 @@ from resonate_nb.store import rows
 from resonate_nb.store.base import Entry, Page, Query, Reply, Result, Store
 from resonate_nb.store.buffers import BufferFiles
 from resonate_nb.store.cache_table import DATABASE, CacheTable
+from resonate_nb.store.forks import on_fork
 from resonate_nb.store.listing import page, validated
 from resonate_nb.store.reader import Reader
 from resonate_nb.store.writer import Writer
@@ -42,13 +42,14 @@ class DiskStore(Store):
             raise ValueError(f"durability is 'default' or 'power', not {durability!r}")
         folder = Path(os.path.abspath(path))  # noqa: PTH100 - not through links: it is shown as it was named
         self.location = str(folder)
-        self._buffers = BufferFiles(folder)
         table = CacheTable(folder)
         table.prepare()
+        self._buffers = BufferFiles(folder, table.prepare)
         self._reader = Reader(folder / DATABASE, table.prepare)
         self._writer = Writer(table, self._buffers, power_safe=durability == "power")
         self._closing = weakref.finalize(self, _close, self._writer, self._reader)  # also at exit
-        _open_stores.add(self)
+        on_fork(self._reader)
+        on_fork(self._writer)
 
     def post(self, operation: Operation[Result]) -> Reply[Result]:
         """Hand over a change without waiting for it; its large values are on disk on return."""
@@ -82,35 +83,3 @@ def _close(writer: Writer, reader: Reader) -> None:
         writer.stop()
     finally:
         reader.close()
-
-
-_open_stores: weakref.WeakSet[DiskStore] = weakref.WeakSet()
-_left_behind: list[object] = []  # what a forked process must neither use nor close
-_forking = threading.Lock()
-_paused: list[Writer] = []
-
-
-def _before_fork() -> None:
-    # SQLite's locks would stay locked for ever in a child that was forked during a transaction.
-    _forking.acquire()
-    _paused.extend(writer for writer in [store._writer for store in _open_stores] if writer.pause())  # noqa: SLF001
-
-
-def _after_fork_in_parent() -> None:
-    while _paused:
-        _paused.pop().go_on()
-    _forking.release()
-
-
-def _after_fork_in_child() -> None:
-    _paused.clear()
-    _forking.release()
-    for store in list(_open_stores):
-        store._writer.begin_in_child()  # noqa: SLF001
-        _left_behind.append(store._reader.leave_behind())  # noqa: SLF001
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-    )

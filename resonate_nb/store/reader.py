@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from resonate_nb.errors import StoreUnavailable
 from resonate_nb.promise import State
 from resonate_nb.store.failures import unavailable
+from resonate_nb.store.forks import gate, leave_behind
 from resonate_nb.store.listing import successor
 from resonate_nb.store.rows import tag_bytes
 
@@ -96,26 +97,29 @@ class Reader:
         me = threading.get_ident()
         watch = self._watches.get(me)
         try:
-            if watch is None or watch.identity != self._identity():
+            with gate:
+                if watch is not None and watch.identity == self._identity():
+                    return watch.moved()
                 if watch is not None:
                     watch.connection.close()
-                identity, connection = self._open()
-                self._watches[me] = _Watch(identity, connection)
+                self._watches[me] = _Watch(*self._open())
                 return True
-            return watch.moved()
         except sqlite3.Error as error:
             raise unavailable(self._location, error) from error
 
     def _select(self, statement: str, parameters: Any) -> list[Any]:
-        taken = self._take()
-        try:
-            # All rows at once: a statement that is not run to its end would hold up checkpoints.
-            found = taken[1].execute(statement, parameters).fetchall()
-        except sqlite3.Error as error:
-            taken[1].close()
-            raise unavailable(self._location, error) from error
-        self._idle.append(taken)
-        return found
+        with gate:
+            taken = self._take()
+            try:
+                # All rows at once: a statement that is not run to its end would hold up checkpoints.
+                found = taken[1].execute(statement, parameters).fetchall()
+            except BaseException as error:
+                taken[1].close()
+                if isinstance(error, sqlite3.Error):
+                    raise unavailable(self._location, error) from error
+                raise
+            self._idle.append(taken)
+            return found
 
     def _take(self) -> Connection:
         identity = self._identity()
@@ -147,16 +151,16 @@ class Reader:
     def close(self) -> None:
         """Let go of the connections."""
         self._closed = True
-        while self._idle:
-            self._idle.pop()[1].close()
-        while self._watches:
-            self._watches.popitem()[1].connection.close()
+        with gate:
+            while self._idle:
+                self._idle.pop()[1].close()
+            while self._watches:
+                self._watches.popitem()[1].connection.close()
 
-    def leave_behind(self) -> object:
+    def begin_in_child(self) -> None:
         """Forget, without closing, the connections of the process that this one was forked from."""
-        left = (self._idle, self._watches)
+        leave_behind(self._idle, self._watches)
         self._idle, self._watches = [], {}
-        return left
 
 
 class _Watch:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from resonate_nb.errors import StoreUnavailable
 from resonate_nb.store.draft import Draft, Table, keep_values
+from resonate_nb.store.forks import gate
 from resonate_nb.store.replies import Posted, Slot, Unread
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 MAX_OPERATIONS = 512  # in one transaction
 MAX_SECONDS = 0.010  # that a transaction takes up operations for, so that other processes get their turn
-FORK_SECONDS = 5.0  # that a fork waits for the transaction under way
 
 
 class WritableTable(Table, Protocol):
@@ -47,7 +47,7 @@ class WritableTable(Table, Protocol):
         """Let go of files."""
         ...
 
-    def leave_behind(self) -> None:
+    def begin_in_child(self) -> None:
         """Forget, without closing, what belongs to the process that this one was forked from."""
         ...
 
@@ -64,7 +64,6 @@ class Writer:
     def _begin(self) -> None:
         self._queue: SimpleQueue[Slot | None] = SimpleQueue()
         self._alone = threading.Lock()  # held by the thread that writes, all its life
-        self._busy = threading.Lock()  # held during a transaction
         self._thread: threading.Thread | None = None
         self._finished = False
 
@@ -108,7 +107,8 @@ class Writer:
                 while waiting:
                     self._commit(waiting)
             self._refuse_rest()
-            self._table.close()
+            with gate:
+                self._table.close()
 
     def _take_up(self, waiting: deque[Slot]) -> bool:
         """Wait for one operation, take those that wait with it, and say whether they are the last."""
@@ -126,7 +126,7 @@ class Writer:
         done: list[tuple[Slot, _Outcome]] = []
         power_safe = self._power_safe or any(slot.operation.power_safe for slot in waiting)
         try:
-            with self._busy, self._table.transaction(power_safe=power_safe):
+            with gate, self._table.transaction(power_safe=power_safe):
                 draft = Draft(self._table, self._buffers)
                 end = time.monotonic() + MAX_SECONDS
                 while waiting:
@@ -163,17 +163,9 @@ class Writer:
     def _closed_error(self) -> StoreUnavailable:
         return StoreUnavailable(self._table.location, "it was closed")
 
-    def pause(self) -> bool:
-        """Wait until no transaction is under way and keep it so; False if that takes too long."""
-        return self._busy.acquire(timeout=FORK_SECONDS)
-
-    def go_on(self) -> None:
-        """End a pause."""
-        self._busy.release()
-
     def begin_in_child(self) -> None:
         """Start afresh in a forked process, which has no thread and must not touch its parent's files."""
-        self._table.leave_behind()
+        self._table.begin_in_child()
         self._begin()
 
 

@@ -64,7 +64,7 @@ class Model:
             new.state, _, new.settled_at, _ = new.shown(now)
         return new
 
-    def acquire(self, id, owner, now, over, unless, timeout_at, tags):
+    def acquire(self, id, owner, now, *, over, unless, timeout_at, tags):
         if id not in self.kept:
             self.kept[id] = self._new(now, timeout_at, tags)
             return self._take(id, owner, now, over)
@@ -177,13 +177,15 @@ class Stores(RuleBasedStateMachine):
         after=st.sampled_from([-5, 20, None]),
         tags=st.sampled_from(TAGS),
     )
-    def acquire(self, id, owner, over, unless, after, tags):
+    def acquire(self, id, owner, *, over, unless, after, tags):
         timeout_at = NEVER if after is None else self.now + after
         operation = acquire(
             id, owner, now=self.now, over=over, unless=unless, timeout_at=timeout_at, tags=tags
         )
         names = {state.value for state in unless}
-        expected = self.model.acquire(id, owner, self.now, over, names, timeout_at, tags)
+        expected = self.model.acquire(
+            id, owner, self.now, over=over, unless=names, timeout_at=timeout_at, tags=tags
+        )
         self.both(operation, plain_claim, expected)
 
     @rule(
