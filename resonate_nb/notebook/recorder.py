@@ -46,7 +46,8 @@ class Recorder:
         self._hooks = ExitStack()
         if getattr(self._shell, "kernel", None) is not None:
             self._cell = self._shell.display_pub.parent_header.get("msg_id")
-            self._listen(self._hooks, self._shell.kernel.session, "send", self._on_send)
+            self._listen(self._hooks, self._shell.kernel.session, "send", self._on_send, during=_sending)
+            self._listen(self._hooks, self._shell.kernel.iopub_thread, "send_multipart", self._on_frames)
         else:
             self._listen_to_terminal(self._hooks)
 
@@ -94,9 +95,19 @@ class Recorder:
         if kind in KINDS and parent and parent.get("header", parent).get("msg_id") == self._cell:
             self._record(kind, content)
 
+    def _on_frames(self, frames: Sequence[bytes], *_: Any, **__: Any) -> None:
+        """Hear what a forked process sent: it comes through a pipe as frames, past `session.send`."""
+        if _depth_of.sending:
+            return
+        session = self._shell.kernel.session
+        with suppress(ValueError):  # frames of something else than a message
+            _, (_, header, parent, _, content, *_) = session.feed_identities(list(frames))
+            kind = session.unpack(header)["msg_type"]
+            self._on_send(None, kind, session.unpack(content), session.unpack(parent))
+
     def _on_write_to(self, name: str) -> Callable[[str], None]:
         def on_write(text: str) -> None:
-            if not getattr(_muted, "depth", 0):
+            if not _depth_of.muted:
                 self._record("stream", {"name": name, "text": text})
 
         return on_write
@@ -162,16 +173,32 @@ def _show_result(displayhook: Any, output: Output, result: Any) -> None:
     displayhook.finish_displayhook()
 
 
-_muted = threading.local()  # depth > 0 while this thread writes to a terminal what is recorded as a display
+class _Depth(threading.local):
+    """How deep this thread is in calls that are recorded as a whole."""
+
+    sending = 0  # in a kernel: inside `session.send`
+    muted = 0  # in a terminal: inside what writes a display
+
+
+_depth_of = _Depth()
+
+
+@contextmanager
+def _sending() -> Iterator[None]:
+    _depth_of.sending += 1
+    try:
+        yield
+    finally:
+        _depth_of.sending -= 1
 
 
 @contextmanager
 def _mute() -> Iterator[None]:
-    _muted.depth = getattr(_muted, "depth", 0) + 1
+    _depth_of.muted += 1
     try:
         yield
     finally:
-        _muted.depth -= 1
+        _depth_of.muted -= 1
 
 
 def _ignore(*_: Any, **__: Any) -> None:

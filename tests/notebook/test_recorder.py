@@ -129,6 +129,19 @@ def test_a_stream_of_the_user_s_own_that_stays_is_recorded_as_the_front_end_rece
     assert recorded == reply.outputs == [{"output_type": "stream", "name": "stdout", "text": "A\n"}]
 
 
+def test_what_a_forked_process_prints_is_recorded(notebook):
+    """It comes through a pipe, past the kernel's own way of sending."""
+    reply, recorded = recording_of(
+        notebook,
+        "import multiprocessing, warnings\nwarnings.simplefilter('ignore')\n"
+        "child = multiprocessing.get_context('fork').Process(target=print, args=('forked',))\n"
+        "child.start(); child.join()\n"
+        "while not recorders[0].so_far(): time.sleep(0.01)",
+    )
+
+    assert recorded == reply.outputs == [{"output_type": "stream", "name": "stdout", "text": "forked\n"}]
+
+
 def test_a_shown_result_has_the_number_of_the_cell_that_shows_it_and_its_value_becomes_out(notebook):
     recording_of(notebook, "[1, 2]")
     again = notebook.run("value = [1, 2]\nshow(get_ipython(), recorded, result=value)")
