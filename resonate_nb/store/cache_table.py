@@ -76,6 +76,17 @@ class RecordDisk(diskcache.Disk):  # type: ignore[misc]
         return value
 
 
+class _Cache(diskcache.Cache):  # type: ignore[misc]
+    """A cache that can't be opened leaves no file open."""
+
+    def __init__(self, location: str) -> None:
+        try:
+            super().__init__(location, timeout=LOCK_SECONDS, disk=RecordDisk, **SETTINGS)
+        except BaseException:
+            self.close()
+            raise
+
+
 class CacheTable:
     """The rows of one store inside transactions, for the writer's thread."""
 
@@ -107,8 +118,9 @@ class CacheTable:
             with self._cache.transact(retry=False):
                 yield
         except _FAILURES as error:
+            reason = unavailable(self.location, error)  # found out before closing makes room
             self.close()
-            raise unavailable(self.location, error) from error
+            raise reason from error
         except BaseException:
             self.close()
             raise
@@ -166,7 +178,7 @@ class CacheTable:
         end = time.monotonic() + LOCK_SECONDS
         while True:
             try:
-                return diskcache.Cache(self.location, timeout=LOCK_SECONDS, disk=RecordDisk, **SETTINGS)
+                return _Cache(self.location)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
                     raise

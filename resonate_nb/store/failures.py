@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import sqlite3
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resonate_nb.errors import StoreFull, StoreUnavailable
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FEW_BYTES = 2**17  # less is free: an error of input and output is one of room
+_PROBE_BYTES = 2**17
 _REASONS = {
     sqlite3.SQLITE_BUSY: "another process has kept it locked for a minute",
     sqlite3.SQLITE_READONLY: "it is read-only",
@@ -46,9 +47,7 @@ def _is_full(location: str, error: OSError | sqlite3.Error) -> bool:
     if isinstance(error, OSError):
         return error.errno in _FULL
     code = _primary_code(error)
-    return code == sqlite3.SQLITE_FULL or (
-        code == sqlite3.SQLITE_IOERR and _free_bytes(location) < _FEW_BYTES
-    )
+    return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _has_no_room(location))
 
 
 def _reason(error: OSError | sqlite3.Error) -> str:
@@ -61,8 +60,14 @@ def _primary_code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
-def _free_bytes(location: str) -> int:
+def _has_no_room(location: str) -> bool:
+    """Whether one more write fails for lack of room: SQLite does not tell a quota from a broken disk."""
+    folder = Path(location)
     try:
-        return shutil.disk_usage(location).free
-    except OSError:
-        return _FEW_BYTES
+        longest = max((path.stat().st_size for path in folder.glob("cache.db*")), default=0)
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            file.seek(longest)  # a limit on the size of files counts, too
+            file.write(bytes(_PROBE_BYTES))
+    except OSError as error:
+        return error.errno in _FULL
+    return False

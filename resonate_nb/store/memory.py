@@ -55,7 +55,7 @@ class MemoryStore(Store):
         for watcher in list(self._watchers.values()):
             if watcher.empty():
                 watcher.put(None)
-        return Posted(slot)
+        return Posted(slot)  # in no variable: the error's traceback would keep it alive
 
     def read(self, id: str) -> bytes | None:
         """Return the bytes of a row, or None."""

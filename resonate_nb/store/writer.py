@@ -74,11 +74,12 @@ class Writer:
             raise self._closed_error()
         keep_values(operation, self._buffers)
         slot = Slot(operation, self.unread)
+        posted: Posted[Result] = Posted(slot)
         self._queue.put(slot)
         self._start()
         if self._finished:  # closed in the meantime: nobody takes up the slot any more
             self._refuse_rest()
-        return Posted(slot)
+        return posted
 
     def stop(self) -> None:
         """Commit what was posted and end the thread; raise a failure that nobody read."""
