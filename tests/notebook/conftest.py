@@ -66,7 +66,7 @@ class Process:
 
 
 class Pool:
-    """Keeps a spare process or two, so that neither a test nor a restart waits for one."""
+    """Keeps a process that is as good as new, so that most tests need not wait for one."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -89,11 +89,6 @@ class Pool:
         process = self.spares.pop() if self.spares else Process(self.folder, self.env)
         process.client.wait_for_ready(timeout=START)
         return process
-
-    def warm_up(self):
-        """Start a spare process without waiting for it."""
-        if not self.spares:
-            self.spares.append(Process(self.folder, self.env))
 
     def give_back(self, process):
         """Keep a process that is as good as new."""
