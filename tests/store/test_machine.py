@@ -198,6 +198,17 @@ class Stores(RuleBasedStateMachine):
         operation = settle(id, data, now=self.now, state=state, fence=fence)
         self.both(operation, plain, self.model.settle(id, state.value, self.now, data, fence))
 
+    @rule(id=st.sampled_from(IDS), data=st.sampled_from([b"x", b"z" * 40_000]), finish=st.booleans())
+    def begin_anew(self, id, data, finish):
+        """Chance alone seldom gets as far as a generation that is settled."""
+        self.create(id, after=None, tags={})
+        self.settle(id, state=State.CANCELED, data=b"", fence=None)
+        every = set(State) - {State.PENDING}
+        self.acquire(id, "one", over=None, unless=every, after=None, tags={})
+        if finish:
+            latest = self.model.kept[id].latest
+            self.settle(f"{id}~{latest}", state=State.RESOLVED, data=data, fence=None)
+
     @rule(id=st.sampled_from(ANY_ID), owner=st.sampled_from(["one", "two"]))
     def release(self, id, owner):
         self.both(Release(id=id, owner=owner), bool, self.model.release(id, owner))
