@@ -36,7 +36,7 @@ def f(x, y=1):
     return helper(x) + mod.shift(x) + Scaler().scale(y) + closed(x) + math.floor(TABLE["a"]), z
 """
 MODULE = "OFFSET = 1\ndef shift(x):\n    return x + OFFSET\n"
-GOLDEN = "67da88ae87b0fc34d0edb560d56df2b9"
+GOLDEN = "6dcbf4c1efc807685925724106b8e718"
 
 
 @pytest.fixture

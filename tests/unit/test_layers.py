@@ -10,7 +10,7 @@ import resonate_nb
 FOLDER = Path(resonate_nb.__file__).parent
 FLOORS = [
     {"errors", "clock", "ids", "digest", "digest_scalars", "digest_forms", "digest_arrays", "digest_frames"}
-    | {"syntax", "source", "libraries", "references", "fingerprint"},
+    | {"code", "fingerprint"},
     {"promise", "plain_json", "container", "keys", "unpicklable", "reductions", "rebuilding", "pickling"}
     | {"exceptions_codec", "codec"},
     {"store"},
