@@ -13,25 +13,13 @@ from typing import TYPE_CHECKING, Any
 from resonate_nb.code.by_identity import ByIdentity
 from resonate_nb.code.literals import literal_text
 from resonate_nb.code.objects import same_code
-from resonate_nb.code.references import nested_code
-from resonate_nb.code.source import (
-    FUTURES,
-    NAMED_FUNCTIONS,
-    ParsedText,
-    Source,
-    first_line,
-    is_current,
-    is_plainly_loaded,
-    parsed_text,
-    read_text,
-    reloadable,
-    text_of_cell,
-)
+from resonate_nb.code.source import Source, is_current, is_plainly_loaded, read_text, reloadable, text_of_cell
 from resonate_nb.code.syntax import canonical
+from resonate_nb.code.texts import FUTURES, ParsedText, parsed_text
 
 if TYPE_CHECKING:
     import types
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def source_of_class(cls: type, methods: Sequence[types.FunctionType]) -> Source:
@@ -64,7 +52,7 @@ def _search(cls: type, methods: Sequence[types.FunctionType]) -> Source:
         text, on_disk = read_text(filename, namespace)
         parsed = parsed_text(text, filename, futures)
         stamp = reloadable(on_disk, namespace)
-        for node in _definitions(parsed.tree, cls) if parsed is not None else ():
+        for node in parsed.classes.get(cls.__qualname__, ()) if parsed is not None else ():
             if parsed is not None and _has_methods(node, parsed, methods) and _has_annotations(node, cls):
                 found.append((node, Source(node, parsed.cut(node), stamp)))
             else:
@@ -97,24 +85,9 @@ def _in_order_of_running(
     return sorted(names, key=lambda name: ran.get(cells[name].strip(), -1))
 
 
-def _definitions(tree: ast.AST, cls: type, path: str = "") -> Iterator[ast.ClassDef]:
-    """Yield the class definitions of the same qualified name."""
-    for node in ast.iter_child_nodes(tree):
-        inside = path
-        if isinstance(node, ast.ClassDef):
-            inside = f"{path}{node.name}."
-            if inside == f"{cls.__qualname__}.":
-                yield node
-        elif isinstance(node, NAMED_FUNCTIONS):
-            inside = f"{path}{node.name}.<locals>."
-        yield from _definitions(node, cls, inside)
-
-
 def _has_methods(node: ast.ClassDef, parsed: ParsedText, methods: Sequence[types.FunctionType]) -> bool:
     """Return whether all methods of a class are what is written there."""
-    first = first_line(node)
-    bodies = [code for code in parsed.codes if code.co_name == node.name and code.co_firstlineno == first]
-    inside = [code for body in bodies for code in nested_code(body)]
+    inside = parsed.codes_inside(node)
     return all(any(same_code(method.__code__, code) for code in inside) for method in methods)
 
 

@@ -52,6 +52,9 @@ def follow(
             _follow_import(graph, node, reference, namespace)
         elif first not in _PLACE_NAMES and (only is None or first in only):
             followed.add(first)
+            if reference.at_definition:
+                _follow_at_definition(graph, node, reference, namespace)
+                continue
             _follow_name(graph, node, reference, namespace, as_data=first in references.rebound)
     for name in sorted((only or set()) - followed - _PLACE_NAMES):
         _refer_from(graph, node, (name,), namespace, as_data=False)
@@ -76,14 +79,29 @@ def _makes_durable(found: Any) -> bool:
     return getattr(found, "__durable_decorator__", False) is True
 
 
+def _follow_at_definition(
+    graph: Graph, node: Node, reference: Reference, namespace: Mapping[str, Any]
+) -> None:
+    """Add code that a class body or a decorator names; of data counts what was made of it.
+
+    The names are not watched: bound anew, they are no matter until the definition runs again.
+    """
+    value = namespace.get(reference.names[0], MISSING)
+    used = 1
+    while used < len(reference.names) and _is_own_module(value):
+        value, used = _attribute(value, reference.names[used]), used + 1
+    if value is not MISSING and _is_code(value):
+        label = ".".join(reference.names[:used])
+        graph.refer(node, label, value, place_in({label: value}, label))
+
+
 def _follow_name(
     graph: Graph, node: Node, reference: Reference, namespace: Mapping[str, Any], *, as_data: bool
 ) -> None:
     function = node.thing if isinstance(node.thing, types.FunctionType) else None
     free = function.__code__.co_freevars if function is not None else ()
     if function is None or reference.names[0] not in free:
-        if not reference.in_annotation or _is_code(namespace.get(reference.names[0])):
-            _refer_from(graph, node, reference.names, namespace, as_data=as_data)
+        _refer_from(graph, node, reference.names, namespace, as_data=as_data)
         return
     number = free.index(reference.names[0])
     cell = (function.__closure__ or ())[number]
@@ -104,7 +122,7 @@ def _refer_from(
     value = namespace.get(first, MISSING)
     if value is MISSING:
         node.watch.expect_literal(first, MISSING)
-        if not hasattr(builtins, first) and not isinstance(node.thing, type):
+        if not hasattr(builtins, first):
             graph.refer_to_nothing(node, first)
         return
     if isinstance(node.thing, types.FunctionType):
@@ -112,8 +130,7 @@ def _refer_from(
     else:
         place = place_in(namespace, first)
     role = _refer_along(graph, node, names, value, place, as_data=as_data)
-    if not isinstance(node.thing, type):  # what a class body read counts as it was then
-        expect(node.watch, first, role, value)
+    expect(node.watch, first, role, value)
 
 
 def _refer_along(
@@ -122,7 +139,7 @@ def _refer_along(
     """Go along a chain through modules of the user, add what it leads to; return the beginning's role."""
     used = 1
     found_in: Watch | None = None
-    while used < len(names) and isinstance(value, types.ModuleType) and library_of(value.__name__) is None:
+    while used < len(names) and _is_own_module(value):
         if found_in is not None:
             found_in.expect_code(names[used - 1], value)
         found_in, place = graph.watch_module(value), place_of_name(value, names[used])
@@ -131,8 +148,6 @@ def _refer_along(
     if value is MISSING:
         role = Role.LITERAL
         graph.refer_to_nothing(node, label)
-    elif isinstance(node.thing, type) and not _is_code(value):
-        return Role.DATA
     else:
         role = graph.refer(node, label, value, place, as_data=as_data)
         _refer_to_attribute(graph, node, names[: used + 1], value)
@@ -189,6 +204,10 @@ def _imported(name: str) -> types.ModuleType | None:
 def _attribute(module: types.ModuleType, name: str) -> Any:
     found = vars(module).get(name, MISSING)
     return getattr(module, name, MISSING) if found is MISSING else found
+
+
+def _is_own_module(value: Any) -> bool:
+    return isinstance(value, types.ModuleType) and library_of(value.__name__) is None
 
 
 def _is_code(value: Any) -> bool:

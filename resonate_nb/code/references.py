@@ -26,7 +26,7 @@ class Reference:
 
     names: tuple[str, ...]
     module: str | None = None  # the code imports the first name itself, from there; leading dots: relative
-    in_annotation: bool = False
+    at_definition: bool = False  # read when the code was defined, not when it runs
 
     @property
     def label(self) -> str:
@@ -47,14 +47,17 @@ def references_of_tree(
 ) -> References:
     """Return what a definition's body, a lambda's or a whole cell's code reads from outside.
 
-    Of a function that is its body alone: decorators and defaults were evaluated when it was defined. Of a
-    class it is all that stands at the level of the class; its methods are definitions of their own.
+    Of a function that is its body, and when it is defined its decorators: its defaults are known as they
+    are. Of a class it is all that stands at the level of the class, when it is defined: its methods are
+    definitions of their own.
     """
     reader = _Reader(is_durable)
     outside = _Scope("module")
     if isinstance(tree, _FUNCTIONS):
+        reader.read_decorators(tree, outside)
         reader.read_function(tree, outside)
     elif isinstance(tree, ast.ClassDef):
+        reader.at_definition = True
         reader.read_class(tree, outside, into_methods=False)
     else:
         reader.read([tree], outside)
@@ -114,6 +117,7 @@ class _Reader:
     def __init__(self, is_durable: Callable[[ast.expr], bool]) -> None:
         self.found: dict[Reference, None] = {}
         self.rebound: set[str] = set()
+        self.at_definition = False
         self._is_durable = is_durable
 
     def read(self, nodes: Iterable[ast.AST | None], scope: _Scope, *, into_methods: bool = True) -> None:
@@ -139,6 +143,13 @@ class _Reader:
                 waiting += [each for each in (node.target, node.value) if each is not None]
             else:
                 waiting += _in_order(node)[::-1]
+
+    def read_decorators(self, node: _Function, scope: _Scope) -> None:
+        """Read what is evaluated once, when the function is defined."""
+        self.at_definition = True
+        decorators = getattr(node, "decorator_list", ())
+        self.read((each for each in decorators if not self._is_durable(each)), scope)
+        self.at_definition = False
 
     def read_function(self, node: _Function, parent: _Scope) -> None:
         """Read the body of a function, in a scope of its own."""
@@ -182,7 +193,7 @@ class _Reader:
         if scope.kind == "class":
             for node in ast.walk(annotation):
                 if isinstance(node, ast.Name):
-                    self._reference((node.id,), scope, in_annotation=True)
+                    self._reference((node.id,), scope, at_definition=True)
 
     def _name(self, node: ast.Name, scope: _Scope) -> None:
         if _is_read(node):
@@ -202,13 +213,14 @@ class _Reader:
         self._reference((root.id, *reversed(names)), scope)
         return []
 
-    def _reference(self, names: tuple[str, ...], scope: _Scope, *, in_annotation: bool = False) -> None:
+    def _reference(self, names: tuple[str, ...], scope: _Scope, *, at_definition: bool = False) -> None:
+        at_definition = at_definition or self.at_definition
         owner = _owner(names[0], scope)
         if owner is None:
-            self.found.setdefault(Reference(names, in_annotation=in_annotation))
+            self.found.setdefault(Reference(names, at_definition=at_definition))
         elif names[0] in owner.imported:
             module, first = owner.imported[names[0]]
-            self.found.setdefault(Reference((*first, *names[1:]), module, in_annotation))
+            self.found.setdefault(Reference((*first, *names[1:]), module, at_definition))
 
     def _is_outside(self, name: str, scope: _Scope) -> bool:
         return name in scope.outside or _owner(name, scope) is None

@@ -44,6 +44,12 @@ COUNTS = {
         "1",
         "2",
     ),
+    "what a library's decorator is told by name": both(
+        "import functools\nN = ?\n@functools.lru_cache(N)\ndef f(): return 1", "1", "2"
+    ),
+    "a decorator that returns the function itself": both(
+        "def deco(g): g.k = ?; return g\n@deco\ndef f(): return 1", "1", "2"
+    ),
     "what a decorator of a library wraps": (
         "import functools\n@functools.lru_cache\ndef g(): return 1\ndef f(): return g()",
         "import functools\n@functools.lru_cache\ndef g(): return 2\ndef f(): return g()",

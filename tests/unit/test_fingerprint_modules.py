@@ -11,7 +11,7 @@ import pytest
 from resonate_nb.fingerprint import describe_code, difference, fingerprint
 
 numbers = count()
-GOLDEN = "43c47d96080f69dcc7b7c897063f2dce"
+GOLDEN = "cac89c4c3d04b37c40274cb71f8cafc7"
 
 
 @pytest.fixture
