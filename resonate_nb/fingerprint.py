@@ -101,7 +101,7 @@ def describe_code(thing: object) -> str:
     thing = plain(thing)
     library = library_of(module_of(thing))
     if library is not None and not getattr(thing, "__closure__", None):
-        return f"{module_of(thing)}.{qualified_name(thing)} {library.name} {library.counted('major')}"
+        return library.says(f"{module_of(thing)}.{qualified_name(thing)}", "major")
     if any(each is thing for each in _described.things):
         return f"{qualified_name(thing)}, which is being described"
     _described.things.append(thing)

@@ -129,11 +129,10 @@ class Graph:
         """Add something that is known by its name in a library, or in Python itself."""
         library = library_of(module) or PYTHON
         shown = f"{module}.{name}" if name else module
-        counted = library.counted(self._policy)
-        self._constant(node, label, f"{shown} {library.name} {counted}", shown)
+        self._constant(node, label, library.says(shown, self._policy), shown)
         if library.name and library.name not in self._libraries:
             self._libraries.add(library.name)
-            meaning = text_digest(f"{library.name} {counted}")
+            meaning = text_digest(f"{library.name} {library.counted(self._policy)}")
             self.parts.append(Part(library.name, "library", meaning, library.version))
         return Role.CODE
 

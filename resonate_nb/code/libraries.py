@@ -40,6 +40,10 @@ class Library:
         epoch, major, minor = release["epoch"] or "", release["major"], release["minor"] or "0"
         return f"{epoch}0.{minor}" if major == "0" else f"{epoch}{major}"
 
+    def says(self, thing: str, policy: Policy) -> str:
+        """Return text that identifies a thing of this library by its name."""
+        return " ".join(filter(None, (thing, self.name, self.counted(policy))))
+
 
 PYTHON = Library("", "")
 

@@ -36,7 +36,7 @@ def f(x, y=1):
     return helper(x) + mod.shift(x) + Scaler().scale(y) + closed(x) + math.floor(TABLE["a"]), z
 """
 MODULE = "OFFSET = 1\ndef shift(x):\n    return x + OFFSET\n"
-GOLDEN = "6dcbf4c1efc807685925724106b8e718"
+GOLDEN = "5e202b47c349889b65e6d906cd1e76b7"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from resonate_nb.fingerprint import describe_code, difference, fingerprint
 
 numbers = count()
-GOLDEN = "cac89c4c3d04b37c40274cb71f8cafc7"
+GOLDEN = "d43bcdead93d0e791a1996ba9fb4b4e8"
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_a_library_counts_by_its_exact_version_when_asked(folder):
 
 def test_a_librarys_class_is_described_by_name_and_version(folder):
     assert describe_code(installed(folder, "2.1").work) == "somelib.work some-lib 2"
-    assert describe_code(dict) == "builtins.dict  "
+    assert describe_code(dict) == "builtins.dict"
 
 
 SCRIPT = """
