@@ -185,13 +185,15 @@ def _killed_when_settled(client: NotebookClient, path: Path, count: int) -> Iter
                 return
             store.wait_for_change(0.1)
 
-    watcher = threading.Thread(target=watch, name="resonate-nb-demo-killer")
-    watcher.start()
+    # A daemon, because Ctrl-C can fall into the start, when the thread runs and nobody knows it yet.
+    watcher = threading.Thread(target=watch, name="resonate-nb-demo-killer", daemon=True)
     try:
+        watcher.start()
         yield
     finally:
         ended.set()
-        watcher.join()
+        if watcher.is_alive():
+            watcher.join()
         store.close()
 
 
