@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 absent or failed, 2 invalid."""
+    """Run a command and return its exit code: 0 done, 1 absent or failed, 2 invalid, 130 interrupted."""
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ResonateError as problem:
         print(problem, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted: what was settled is kept", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:

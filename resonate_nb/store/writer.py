@@ -84,13 +84,13 @@ class Writer:
     def stop(self) -> None:
         """Commit what was posted and end the thread; raise a failure that nobody read."""
         self._closed = True
-        thread = self._thread
-        self._queue.put(None)
-        if thread is None and not self._queue.empty():
+        if self._thread is None and not self._queue.empty():
             self._start()
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+        thread = self._thread
+        if thread is not None:
+            self._queue.put(None)
+            if thread is not threading.current_thread():
+                thread.join()
         self.unread.raise_first()
 
     def _start(self) -> None:

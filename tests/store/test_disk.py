@@ -451,3 +451,11 @@ def test_what_was_posted_is_committed_when_the_process_ends(folder):
     store = DiskStore(folder)
     assert len(store.get_many(f"n/{n}" for n in range(500))) == 500
     store.close()
+
+
+def test_a_store_that_only_read_is_closed_without_starting_its_writer(tmp_path):
+    # At the interpreter's end no thread can start any more, from Python 3.12 on.
+    store = DiskStore(tmp_path / "store")
+    assert store.get("a") is None
+    store.close()
+    assert store._writer._thread is None
