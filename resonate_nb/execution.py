@@ -298,6 +298,7 @@ class Execution:
                     state=state,
                     value=value,
                     fence=attempt.fence,
+                    owner=attempt.owner.text,
                     now=self.clock.now(),
                     power_safe=work.explicit,
                 )

@@ -112,8 +112,9 @@ class Acquire:
 class Settle:
     """Settle a pending promise, once; settled already gives the stored record unchanged.
 
-    With a `fence`, only its holder settles: `LeaseLost` if another took over. Settling a generation
-    moves the head of its id in the same transaction.
+    With a `fence`, only its holder settles: `LeaseLost` if another took over. An `owner` tells apart
+    holders of equal numbers, since those of a forgotten promise that is made again begin anew. Settling
+    a generation moves the head of its id in the same transaction.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Settle:
     now: int
     value: Value = EMPTY
     fence: int | None = None
+    owner: str | None = None
     tags: Mapping[str, str] = field(
         default_factory=lambda: NO_TEXTS
     )  # joined to the record's when it is settled
@@ -137,6 +139,8 @@ class Settle:
             return current
         if self.fence is not None and (entry.lease is None or entry.lease.fence != self.fence):
             raise LeaseLost(self.id, self.fence, 0 if entry.lease is None else entry.lease.fence)
+        if self.owner is not None and not _owned(entry, self.owner):
+            raise LeaseLost(self.id, self.fence or 0, 0 if entry.lease is None else entry.lease.fence)
         settled = replace(settled, tags={**settled.tags, **self.tags})
         rows.put(replace(entry, promise=settled, lease=None))
         self._move_head(rows)

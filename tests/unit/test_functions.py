@@ -18,6 +18,7 @@ from resonate_nb import (
 )
 from resonate_nb.errors import UsageError
 from resonate_nb.views import tree
+from resonate_nb.work import Outcome
 
 pytestmark = pytest.mark.usefixtures("root")
 FACTOR = 2
@@ -242,3 +243,25 @@ def test_what_is_no_function_is_refused():
 
     with pytest.raises(UsageError, match="builtin"):
         durable(len)
+
+
+def test_an_attempt_that_outlived_its_forgotten_promise_does_not_settle_the_new_one(root):
+    @durable(name="first")
+    def first(x):
+        return f"first {x}"
+
+    @durable(name="second")
+    def second(x):
+        return f"second {x}"
+
+    execution = root.execution
+    old = execution.enter(first.work((1,), {}, id="shared"))
+    execution.forget("shared")
+    new = execution.enter(second.work((1,), {}, id="shared"))
+    assert old.fence == new.fence
+
+    with pytest.raises(PromiseConflict, match="second"):
+        execution.settle(old, Outcome("first 1"))
+
+    assert execution.settle(new, Outcome("second 1")).deliver() == "second 1"
+    assert second.run("shared", 1) == "second 1"
