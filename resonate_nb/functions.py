@@ -15,6 +15,7 @@ from resonate_nb.errors import StaleSource, UsageError
 from resonate_nb.execution import Attempt
 from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
 from resonate_nb.ids import escape, validate_explicit
+from resonate_nb.inputs import Inputs
 from resonate_nb.promise import NO_TEXTS
 from resonate_nb.work import Outcome, Work, nothing_changed
 
@@ -214,12 +215,7 @@ class DurableFunction(Generic[P, R]):
     def _warn_if_stale(self) -> bool:
         stale = fingerprint(self.__wrapped__).stale
         if stale is not None:
-            warnings.warn(
-                f"{self.name} runs, but nothing is kept: the source of {stale} on disk is not the code that "
-                f"runs. Reload it (importlib.reload({stale})) or restart the kernel",
-                StaleSource,
-                stacklevel=4,
-            )
+            warnings.warn(stale_source(self.name, stale), StaleSource, stacklevel=4)
         return stale is not None
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
@@ -232,6 +228,14 @@ class DurableFunction(Generic[P, R]):
     def __repr__(self) -> str:
         version = "automatic version" if self.version is None else f"version {self.version}"
         return f"<durable function {self.name}, {version}>"
+
+
+def stale_source(name: str, module: str) -> str:
+    """Return the sentence of the warning `StaleSource`."""
+    return (
+        f"{name} runs, but nothing is kept: the source of {module} on disk is not the code that runs. "
+        f"Reload it (importlib.reload({module})) or restart the kernel"
+    )
 
 
 def _refuse_what_is_no_function(function: object) -> None:
@@ -270,17 +274,8 @@ def _identify(
     if not code.captures and all(type(argument) in _SCALARS for argument in arguments.values()):
         return content_digest(dict(arguments), f"the arguments of {name}"), nothing_changed
 
-    def digests() -> dict[str, str]:
-        given = {key: content_digest(value, key) for key, value in arguments.items()}
-        return given | {each.path: content_digest(each.read(), each.path) for each in code.captures}
-
-    before = digests()
-
-    def changed() -> list[str]:
-        after = digests()
-        return [key for key, digest in before.items() if after.get(key) != digest]
-
-    return content_digest(before), changed
+    inputs = Inputs(arguments, code.captures)
+    return inputs.digest, lambda: inputs.mutated() + inputs.rebound()
 
 
 async def _in_thread(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import time
+import warnings
+from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb import pins
 from resonate_nb.context import entered
+from resonate_nb.errors import StaleSource
 from resonate_nb.execution import Attempt, Delivered
-from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint_cell
-from resonate_nb.functions import VERSION_DIGITS
+from resonate_nb.fingerprint import Fingerprint, fingerprint_cell
+from resonate_nb.functions import VERSION_DIGITS, stale_source
 from resonate_nb.ids import escape, validate_explicit
+from resonate_nb.inputs import Inputs
 from resonate_nb.notebook.analysis import analyse, cell_name
 from resonate_nb.notebook.definitions import replayable_definition
 from resonate_nb.notebook.reach import names_that_reach
@@ -20,14 +25,15 @@ from resonate_nb.notebook.recorder import NO_RESULT, Recorder, show
 from resonate_nb.work import Outcome, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from resonate_nb.execution import Execution
     from resonate_nb.notebook.options import CellOptions
 
 RUN_NAME = "__rnb_run__"
 _SCALARS = (type(None), bool, int, float, complex, str, bytes)
-_SHELL_NAMES = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", RUN_NAME})
+_SHELL_NAMES = frozenset({"get_ipython", "exit", "quit", "open", RUN_NAME})
+_HISTORY = re.compile(r"In|Out|_{1,3}|_[0-9]+|_i{1,3}|_i[0-9]+|_ih|_oh|_dh|_exit_code")
 
 
 class Refusal:
@@ -62,6 +68,7 @@ class CellRun:
         self._recorder = Recorder(shell)
         self._replayed = False
         self._line = ""
+        self._obstacle: str | None = None
         self._started = time.monotonic()
 
     @property
@@ -75,21 +82,23 @@ class CellRun:
         names = {name for name in self._analysis.inputs - self._options.ignore if not _is_shells(name)}
         code = fingerprint_cell(self._tree, names, self._namespace, library=execution.library)
         self._names = names & self._namespace.keys()
-        self._digests = _digests(code)
-        self._code = code
-        if self._obstacle() is not None:
+        self._obstacle = self._obstacle_to_replay(code)
+        if self._obstacle is not None:
             self._recorder.start()
             return
+        self._inputs = Inputs({}, code.captures)
         filename = sys._getframe(1).f_code.co_filename  # noqa: SLF001 (definitions must be found in the cell)
-        entry = execution.enter(
-            self._work(code),
-            rerun=self._options.rerun,
-            references=self._references(),
-            prepare=lambda: self._define(filename),
-        )
+        entry = self._enter(self._work(code), filename, rerun=self._options.rerun)
         if isinstance(entry, Delivered):
-            self._replay(entry)
-            return
+            kept: dict[str, Any] = entry.outcome.deliver()  # type: ignore[assignment]
+            if self._reaching(kept["<changed>"]) == kept["<reaching>"]:
+                self._replay(kept)
+                return
+            # Other names than before would see the inputs change: what is kept does not fit this namespace.
+            entry = self._enter(self._work(code), filename, rerun=True)
+        if isinstance(entry, Delivered):
+            raise TypeError("a rerun is never delivered")
+        self._before = dict(self._namespace)
         self._attempt = entry
         self._context = entered(entry.context)
         self._context.__enter__()
@@ -106,24 +115,26 @@ class CellRun:
             self._context.__exit__()
         error = result.error_before_exec or result.error_in_exec
         seconds = time.monotonic() - self._started
-        if self._attempt is None:
-            obstacle = None if self._replayed or error is not None else self._obstacle_said()
-            self._say(
-                self._line or (f"{self._name}: computed in {seconds:.1f} s, {obstacle}" if obstacle else "")
-            )
-        elif error is not None:
+        if self._attempt is not None and error is not None:
             self._execution.abandon(self._attempt, error)
-        else:
-            kept = self._keep(self._attempt, shown, result.result)
-            self._say(f"{self._name}: computed in {seconds:.1f} s, {kept}")
+        elif self._attempt is not None:
+            kept = self._keep_or_abandon(self._attempt, shown, result.result)
+            self._line = f"{self._name}: computed in {seconds:.1f} s, {kept}"
+        elif self._obstacle is not None and error is None:
+            self._line = f"{self._name}: computed in {seconds:.1f} s, not kept: {self._obstacle}"
+        self._say(self._line)
+
+    def _enter(self, work: Work, filename: str, *, rerun: bool) -> Delivered | Attempt:
+        return self._execution.enter(
+            work, rerun=rerun, references=self._references(), prepare=lambda: self._define(filename)
+        )
 
     def _work(self, code: Fingerprint) -> Work:
         number = self._options.version
         if number is not None:
             pins.check(self._execution, f"cell/{self._name}", number, code, "raise")
         version = code.digest[:VERSION_DIGITS] if number is None else f"v{number}"
-        inputs = content_digest([self._digests, _aliases(code)])
-        id = self._options.id
+        inputs, id = self._inputs.digest, self._options.id
         return Work(
             id=validate_explicit(id) if id else f"cell/{escape(self._name)}@{version}/{inputs}",
             kind="cell",
@@ -135,20 +146,21 @@ class CellRun:
             root="",
         ).under(self._execution.prefix)
 
-    def _obstacle(self) -> str | None:
-        """Return why the cell can't be replayed, as far as its text tells."""
+    def _obstacle_to_replay(self, code: Fingerprint) -> str | None:
+        """Return why the cell can't be replayed, as far as is known before it runs."""
+        if code.stale is not None:
+            warnings.warn(stale_source(self._name, code.stale), StaleSource, stacklevel=3)
+            return f"the source of {code.stale} on disk is not the code that runs"
         if self._analysis.opaque:
             return "it reads or binds names that can't be seen (exec, a star import, %run or the like)"
+        if history := sorted(filter(_is_history, self._analysis.inputs - self._options.ignore)):
+            return f"it reads {history[0]}, which depends on the cells that ran before"
         reasons = (replayable_definition(each, self._analysis) for each in self._analysis.statements)
         return next((reason for reason in reasons if reason is not None), None)
 
-    def _obstacle_said(self) -> str | None:
-        reason = self._obstacle()
-        return None if reason is None else f"not kept: {reason}"
-
     def _references(self) -> dict[str, object]:
         """Return the inputs that an output may share objects with, by name."""
-        found = {name: self._namespace[name] for name in self._names}
+        found = {name: self._namespace[name] for name in self._names & self._namespace.keys()}
         return {name: value for name, value in found.items() if type(value) not in _SCALARS}
 
     def _define(self, filename: str) -> None:
@@ -160,33 +172,48 @@ class CellRun:
                 code = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
                 exec(code, self._namespace)  # noqa: S102 (the user's own cell)
 
-    def _replay(self, delivered: Delivered) -> None:
+    def _replay(self, kept: dict[str, Any]) -> None:
         self._replayed = True
-        kept: dict[str, Any] = delivered.outcome.deliver()  # type: ignore[assignment]
-        shown, last = kept.pop("<shown>"), kept.pop("<last>", NO_RESULT)
-        deleted, seconds = kept.pop("<deleted>"), kept.pop("<seconds>")
+        about = {key: kept.pop(key) for key in list(kept) if key.startswith("<")}
         self._namespace.update(kept)
-        for name in deleted:
+        for name in about["<deleted>"]:
             self._namespace.pop(name, None)
-        show(self._shell, shown, result=last)
-        self._line = f"{self._name}: replayed, computed in {seconds:.1f} s before"
+        show(self._shell, about["<shown>"], result=about.get("<last>", NO_RESULT))
+        self._line = f"{self._name}: replayed, computed in {about['<seconds>']:.1f} s before"
+
+    def _reaching(self, changed: Iterable[str]) -> list[str]:
+        """Return the names, none that the cell binds itself, that see these inputs change."""
+        objects = [self._inputs.captured[name] for name in changed]
+        return sorted(names_that_reach(objects, self._namespace) - self._analysis.writes)
+
+    def _keep_or_abandon(self, attempt: Attempt, shown: tuple[Any, ...], last: Any) -> str:
+        try:
+            return self._keep(attempt, shown, last)
+        except BaseException as fault:  # an attempt that nobody ends would be waited for
+            self._execution.abandon(attempt, fault)
+            raise
 
     def _keep(self, attempt: Attempt, shown: tuple[Any, ...], last: Any) -> str:
         """Settle the promise with the outputs, and return in words what came of it."""
-        after = _digests(self._code)
-        changed = {path for path, digest in self._digests.items() if after.get(path) != digest}
-        if hidden := sorted(path for path in changed if path not in self._names):
+        changed = self._inputs.mutated()
+        hidden = sorted({*changed, *self._inputs.rebound()} - self._names)
+        if hidden:
             return self._give_up(attempt, f"it changed {hidden[0]}, which is no variable of the notebook")
-        mutated = [self._namespace[name] for name in changed if name in self._namespace]
-        names = (self._analysis.writes | changed | names_that_reach(mutated, self._namespace)) - {RUN_NAME}
-        outputs = {name: self._namespace[name] for name in sorted(names) if name in self._namespace}
+        reaching = self._reaching(changed)
+        now = {name: value for name, value in self._namespace.items() if not _is_shells(name)}
+        bound = {name for name, value in now.items() if self._before.get(name, NO_RESULT) is not value}
+        names = (self._analysis.writes | bound).union(changed, reaching) & now.keys()
+        outputs = {name: now[name] for name in sorted(names)}
         references = {name: value for name, value in self._references().items() if name not in outputs}
         if problems := self._execution.codec.unpicklable_parts(outputs, references=references):
             return self._give_up(attempt, str(next(iter(problems.values()))))
+        gone = {*self._before, *self._analysis.deletes} - self._namespace.keys()
         value: dict[str, Any] = {
             **outputs,
+            "<changed>": changed,
+            "<reaching>": reaching,
             "<shown>": list(shown),
-            "<deleted>": sorted(name for name in self._analysis.deletes if name not in self._namespace),
+            "<deleted>": sorted(filterfalse(_is_shells, gone)),
             "<seconds>": time.monotonic() - self._started,
         }
         if last is not None and not self._execution.codec.unpicklable_parts({"<last>": last}):
@@ -205,15 +232,10 @@ class CellRun:
             self._shell.display_pub.publish({"text/plain": line})
 
 
+def _is_history(name: str) -> bool:
+    """Return whether a name is one of those that IPython binds anew after each cell."""
+    return _HISTORY.fullmatch(name) is not None
+
+
 def _is_shells(name: str) -> bool:
-    return name in _SHELL_NAMES or name.startswith(("_i", "_o", "__rnb")) or name.strip("_") == ""
-
-
-def _digests(code: Fingerprint) -> dict[str, str]:
-    return {each.path: content_digest(each.read(), each.path) for each in code.captures}
-
-
-def _aliases(code: Fingerprint) -> list[int]:
-    """Return which of the inputs are one object: for each, the first that it is the same as."""
-    values = [each.read() for each in code.captures]
-    return [next(n for n, other in enumerate(values) if other is value) for value in values]
+    return name in _SHELL_NAMES or _is_history(name)

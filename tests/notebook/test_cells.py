@@ -121,3 +121,61 @@ def test_a_map_in_a_killed_kernel_computes_only_the_rest(kernel):
     assert error is None
     assert outputs[0]["text"] == f"{sum(x * x for x in range(50))}\n"
     assert runs(kernel) == 50
+
+
+NAMES = {
+    "bound by a function's global statement": (
+        "def setup():\n    global chosen\n    chosen = [7]",
+        f"%%durable\n{COUNT}\nsetup()",
+        "print(chosen)",
+    ),
+    "deleted inputs": (
+        "big = [1, 2]",
+        f"%%durable\n{COUNT}\ntotal = sum(big)\ndel big",
+        "print(total, 'big' in globals())",
+    ),
+    "private names": ("_index = [1]", f"%%durable\n{COUNT}\n_item = _index[0]", "print(_item)"),
+}
+
+
+@pytest.mark.parametrize("cells", NAMES.values(), ids=NAMES.keys())
+def test_every_name_that_a_cell_changed_is_as_it_was_after_a_kill(kernel, cells):
+    plain = run(kernel, *cells)
+    assert runs(kernel) == 1
+    kernel.kill()
+    kernel.restart()
+    assert run(kernel, *cells) == plain
+    assert runs(kernel) == 1
+
+
+def test_a_private_name_is_an_input_like_any_other(kernel):
+    cell = f"%%durable a\n{COUNT}\ny = _index[0]"
+    run(kernel, "_index = [1]", cell, "_index = [2]", cell)
+    assert kernel.run("print(y)").text == "2\n"
+
+
+def test_a_cell_that_reads_the_last_result_computes_each_time(kernel):
+    cell = f"%%durable a\n{COUNT}\ny = _ + 1"
+    run(kernel, "1", cell, "5", cell)
+    assert kernel.run("print(y)").text == "6\n"
+
+
+@pytest.mark.parametrize("reads", ["", "frames[0]; "])
+def test_other_aliases_than_before_compute_again(kernel, reads):
+    cell = f"%%durable change\n{COUNT}\n{reads}df.append(9)"
+    run(kernel, "df = [1]\nframes = [df]", cell)
+    assert kernel.run("print(df, frames)").text == "[1, 9] [[1, 9]]\n"
+    run(kernel, "df = [1]\nframes = [[1]]", cell)
+    assert kernel.run("print(df, frames)").text == "[1, 9] [[1]]\n"
+    assert runs(kernel) == 2
+
+
+def test_a_cell_over_a_module_that_was_saved_and_not_reloaded_is_not_kept(kernel):
+    (kernel.cwd / "helpers.py").write_text("def half(x):\n    return x / 2\n")
+    cell = f"%%durable a\n{COUNT}\ny = helpers.half(4)"
+    run(kernel, "import helpers")
+    (kernel.cwd / "helpers.py").write_text("def half(x):\n    return x / 2 + 100\n")
+    [_, (outputs, error)] = run(kernel, cell, cell)
+    assert error is None
+    assert runs(kernel) == 2
+    assert "helpers on disk is not the code that runs" in str(outputs)

@@ -265,3 +265,39 @@ def test_an_attempt_that_outlived_its_forgotten_promise_does_not_settle_the_new_
 
     assert execution.settle(new, Outcome("second 1")).deliver() == "second 1"
     assert second.run("shared", 1) == "second 1"
+
+
+def test_an_argument_is_not_mistaken_for_data_of_the_same_name():
+    table = [1]
+
+    def helper():
+        return list(table)
+
+    @durable(name="mixed")
+    def mixed(table):
+        return list(table), helper()
+
+    assert mixed([5]) == ([5], [1])
+    assert mixed([6]) == ([6], [1])
+    table.append(2)
+    assert mixed([6]) == ([6], [1, 2])
+
+
+def test_arguments_that_share_an_object_are_other_arguments_than_equal_ones():
+    @durable(name="sharing")
+    def sharing(outer, inner):
+        return outer[0] is inner
+
+    inner = [1]
+    assert sharing([inner], inner) is True
+    assert sharing([[1]], inner) is False
+
+
+def test_an_argument_that_loses_its_content_costs_the_promise_but_not_the_value():
+    @durable(name="spoiling")
+    def spoiling(box):
+        box.append(threading.Lock())
+        return 1
+
+    with pytest.warns(MutatedArgument, match="`box`"):
+        assert spoiling([]) == 1

@@ -15,7 +15,7 @@ FLOORS = [
     | {"exceptions_codec", "codec"},
     {"store"},
     {"context", "work", "leases", "execution"},
-    {"pins", "mapping", "functions", "views"},
+    {"pins", "mapping", "functions", "inputs", "views"},
     {"resonate"},
     {"notebook"},
     {"running", "demo_packages", "demo", "cli"},
