@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from resonate_nb import mapping, pins
 from resonate_nb.errors import StaleSource, UsageError
-from resonate_nb.execution import Attempt
+from resonate_nb.execution import Attempt, Caller
 from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
@@ -194,7 +194,7 @@ class DurableFunction(Generic[P, R]):
 
         def enter() -> Delivered | Attempt:
             work = self.work(args, kwargs, id=id).under(execution.prefix)
-            return execution.enter(work, rerun=rerun, stop=stop)
+            return execution.enter(work, Caller(stop=stop), rerun=rerun)
 
         entry = await _in_thread(enter, stop, execution)
         if not isinstance(entry, Attempt):

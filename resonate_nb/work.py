@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from resonate_nb.errors import PromiseConflict
-from resonate_nb.promise import NO_TEXTS, Promise, State
+from resonate_nb.promise import EMPTY, NO_TEXTS, Promise, State, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +50,7 @@ class Work:
     explicit: bool = False  # a person chose the id: errors are final and the record survives a power cut
     keep_errors: bool = False
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    param: Value = EMPTY  # what is recorded at creation, to explain the work later
     root: str = "value"  # how a path to a part that can't be kept begins
     changed: Callable[[], list[str]] = nothing_changed  # asked after the body: inputs that it mutated
 
@@ -75,7 +76,7 @@ class Work:
             identity["rnb:fingerprint"] = self.fingerprint
         if parent is not None:
             identity |= {"rnb:parent": parent.id, "rnb:origin": parent.origin}
-        return Promise(id=self.id, tags={**self.tags, **identity})
+        return Promise(id=self.id, param=self.param, tags={**self.tags, **identity})
 
     def guard(self, found: Promise) -> None:
         """Refuse a promise that belongs to other work.

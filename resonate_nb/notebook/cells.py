@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from resonate_nb import pins
 from resonate_nb.context import entered
 from resonate_nb.errors import StaleSource
-from resonate_nb.execution import Attempt, Delivered
+from resonate_nb.execution import Attempt, Caller, Delivered
 from resonate_nb.fingerprint import Fingerprint, fingerprint_cell
 from resonate_nb.functions import VERSION_DIGITS, stale_source
 from resonate_nb.ids import escape, validate_explicit
@@ -125,9 +125,8 @@ class CellRun:
         self._say(self._line)
 
     def _enter(self, work: Work, filename: str, *, rerun: bool) -> Delivered | Attempt:
-        return self._execution.enter(
-            work, rerun=rerun, references=self._references(), prepare=lambda: self._define(filename)
-        )
+        caller = Caller(references=self._references(), prepare=lambda: self._define(filename))
+        return self._execution.enter(work, caller, rerun=rerun)
 
     def _work(self, code: Fingerprint) -> Work:
         number = self._options.version
@@ -218,7 +217,7 @@ class CellRun:
         }
         if last is not None and not self._execution.codec.unpicklable_parts({"<last>": last}):
             value["<last>"] = last
-        self._execution.settle(attempt, Outcome(value), references)
+        self._execution.settle(attempt, Outcome(value), Caller(references=references))
         return "kept"
 
     def _give_up(self, attempt: Attempt, reason: str) -> str:

@@ -14,7 +14,7 @@ FLOORS = [
     {"promise", "plain_json", "container", "keys", "unpicklable", "reductions", "rebuilding", "pickling"}
     | {"exceptions_codec", "codec"},
     {"store"},
-    {"context", "work", "leases", "execution"},
+    {"context", "work", "leases", "attempts", "delivering", "claiming", "settling", "execution"},
     {"pins", "mapping", "functions", "inputs", "views"},
     {"resonate"},
     {"notebook"},

@@ -1,0 +1,47 @@
+"""What asking for a work ends in, a delivered outcome or the right to compute, and what the asker brings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping
+
+    from resonate_nb.context import Context
+    from resonate_nb.leases import Owner
+    from resonate_nb.promise import Promise
+    from resonate_nb.work import Outcome, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A settled promise's outcome, from the store."""
+
+    promise: Promise
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The right to compute a work once, fenced by its lease."""
+
+    work: Work
+    promise: Promise
+    fence: int
+    owner: Owner
+    context: Context
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """What whoever asks for a work brings along."""
+
+    references: Mapping[str, object] = field(default_factory=dict)  # objects that values may share, by name
+    prepare: Callable[[], None] = _nothing  # called before a value is decoded: defines the classes in it
+    stop: threading.Event | None = None  # set when the caller has gone: ends its wait for another attempt

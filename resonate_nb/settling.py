@@ -1,0 +1,130 @@
+"""How an attempt ends: its outcome is kept, or the right to compute is given back."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resonate_nb import leases
+from resonate_nb.errors import (
+    MutatedArgument,
+    NoSuchPromise,
+    NotKept,
+    ResonateWarning,
+    StoreUnavailable,
+    Unpicklable,
+)
+from resonate_nb.promise import State
+from resonate_nb.store.operations import Release, Settle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resonate_nb.attempts import Attempt, Caller
+    from resonate_nb.delivering import Delivering
+    from resonate_nb.promise import Promise, Value
+    from resonate_nb.store.base import Reply
+    from resonate_nb.work import Outcome, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """The writing half of the corridor."""
+
+    delivering: Delivering
+    heartbeat: leases.Heartbeat
+
+    def post(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise] | None:
+        """Post the settled record, or give the right back where the outcome is not to be kept."""
+        self.heartbeat.remove(attempt.promise.id)
+        try:
+            return self._post(attempt, outcome, caller)
+        except BaseException as interrupt:
+            self.abandon(attempt, interrupt)
+            raise
+
+    def committed(
+        self, attempt: Attempt, outcome: Outcome, reply: Reply[Promise] | None, caller: Caller
+    ) -> Outcome:
+        """Wait for the commit and return the outcome that counts.
+
+        Raises
+        ------
+        LeaseLost
+            Another attempt took the promise over.
+        """
+        if reply is None:
+            return outcome
+        try:
+            promise = reply.get()
+        except (NoSuchPromise, StoreUnavailable) as problem:
+            warnings.warn(f"{attempt.work.name}: the outcome is not kept: {problem}", NotKept, stacklevel=5)
+            return outcome
+        if promise.state in (State.RESOLVED, State.REJECTED):
+            return outcome
+        return self.delivering.decode(promise, caller)  # canceled or timed out meanwhile
+
+    def abandon(self, attempt: Attempt, reason: BaseException | None = None) -> None:
+        """Give the right to compute back: the promise stays pending, anybody may try again."""
+        self.heartbeat.remove(attempt.promise.id)
+        self._release(attempt, _error_tags(reason))
+
+    def _post(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise] | None:
+        work = attempt.work
+        if outcome.error is not None and not work.errors_are_final:
+            self._release(attempt, _error_tags(outcome.error))
+            return None
+        if changed := work.changed():
+            self._keep_nothing(attempt, _mutation(work, changed), MutatedArgument)
+            return None
+        try:
+            reply = self._post_settled(attempt, outcome, caller)
+        except (Unpicklable, StoreUnavailable) as problem:
+            self._keep_nothing(attempt, f"{work.name}: {problem}; it is computed again next time", NotKept)
+            return None
+        leases.retire(attempt.owner)
+        return reply
+
+    def _post_settled(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise]:
+        state, value = self._encode(attempt, outcome, caller)
+        return self.delivering.store.post(
+            Settle(
+                id=attempt.promise.id,
+                state=state,
+                value=value,
+                fence=attempt.fence,
+                owner=attempt.owner.text,
+                now=self.delivering.clock.now(),
+                power_safe=attempt.work.explicit,
+            )
+        )
+
+    def _encode(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> tuple[State, Value]:
+        id, codec = attempt.promise.id, self.delivering.codec
+        if outcome.error is not None:
+            return State.REJECTED, codec.encode_error(outcome.error, id=id)
+        return State.RESOLVED, codec.encode(
+            outcome.value, id=id, references=caller.references, name=attempt.work.root
+        )
+
+    def _keep_nothing(self, attempt: Attempt, reason: str, category: type[ResonateWarning]) -> None:
+        warnings.warn(reason, category, stacklevel=6)
+        self._release(attempt, {"rnb:not_kept": reason[:500]})
+
+    def _release(self, attempt: Attempt, tags: Mapping[str, str]) -> None:
+        store = self.delivering.store
+        store.post(Release(id=attempt.promise.id, owner=attempt.owner.text, tags=tags))
+        leases.retire(attempt.owner)
+
+
+def _error_tags(error: BaseException | None) -> dict[str, str]:
+    return {} if error is None else {"rnb:last_error": f"{type(error).__name__}: {error}"[:500]}
+
+
+def _mutation(work: Work, changed: list[str]) -> str:
+    names = ", ".join(f"`{name}`" for name in changed)
+    return (
+        f"{work.name} changed {names} in place, which a replay could not repeat, so the outcome is not kept: "
+        "work on a copy and return it"
+    )
