@@ -9,7 +9,17 @@ import resonate_nb
 
 FOLDER = Path(resonate_nb.__file__).parent
 FLOORS = [
-    {"errors", "clock", "ids", "digest", "digest_scalars", "digest_forms", "digest_arrays", "digest_frames"}
+    {
+        "errors",
+        "clock",
+        "durations",
+        "ids",
+        "digest",
+        "digest_scalars",
+        "digest_forms",
+        "digest_arrays",
+        "digest_frames",
+    }
     | {"code", "fingerprint"},
     {"promise", "plain_json", "container", "keys", "unpicklable", "reductions", "rebuilding", "pickling"}
     | {"exceptions_codec", "codec"},
