@@ -6,13 +6,17 @@ again for the next test unless one was killed or has the extension in it.
 
 import os
 import queue
+import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from jupyter_client.manager import KernelManager
 
 from resonate_nb.notebook.folding import fold
+
+sys.path.insert(0, str(Path(__file__).parent))  # the tests here share `traps`
 
 START = 60  # seconds that a kernel may take to answer for the first time
 
