@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import re
 import sys
 import time
 import warnings
-from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb import pins
@@ -20,20 +17,18 @@ from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
 from resonate_nb.notebook.analysis import analyse, cell_name
 from resonate_nb.notebook.definitions import replayable_definition
-from resonate_nb.notebook.reach import names_that_reach
-from resonate_nb.notebook.recorder import NO_RESULT, Recorder, show
+from resonate_nb.notebook.keeping import Keeping, NotToBeKept
+from resonate_nb.notebook.recorder import Recorder
+from resonate_nb.notebook.replaying import define, replay
+from resonate_nb.notebook.shell_names import is_history, is_shells
 from resonate_nb.work import Outcome, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import ast
+    from collections.abc import Callable
 
     from resonate_nb.execution import Execution
     from resonate_nb.notebook.options import CellOptions
-
-RUN_NAME = "__rnb_run__"
-_SCALARS = (type(None), bool, int, float, complex, str, bytes)
-_SHELL_NAMES = frozenset({"get_ipython", "exit", "quit", "open", RUN_NAME})
-_HISTORY = re.compile(r"In|Out|_{1,3}|_[0-9]+|_i{1,3}|_i[0-9]+|_ih|_oh|_dh|_exit_code")
 
 
 class Refusal:
@@ -79,7 +74,7 @@ class CellRun:
     def begin(self) -> None:
         """Deliver the cell's outcome if it is settled, else make ready to compute it."""
         execution = self._execution = self._open()
-        names = {name for name in self._analysis.inputs - self._options.ignore if not _is_shells(name)}
+        names = {name for name in self._analysis.inputs - self._options.ignore if not is_shells(name)}
         code = fingerprint_cell(self._tree, names, self._namespace, library=execution.library)
         self._names = names & self._namespace.keys()
         self._obstacle = self._obstacle_to_replay(code)
@@ -87,18 +82,20 @@ class CellRun:
             self._recorder.start()
             return
         self._inputs = Inputs({}, code.captures)
+        self._keeping = Keeping(self._namespace, self._analysis, self._names, self._inputs)
         filename = sys._getframe(1).f_code.co_filename  # noqa: SLF001 (definitions must be found in the cell)
         entry = self._enter(self._work(code), filename, rerun=self._options.rerun)
         if isinstance(entry, Delivered):
             kept: dict[str, Any] = entry.outcome.deliver()  # type: ignore[assignment]
-            if self._reaching(kept["<changed>"]) == kept["<reaching>"]:
-                self._replay(kept)
+            if self._keeping.fits(kept):
+                replay(self._shell, kept)
+                self._replayed = True
+                self._line = f"{self._name}: replayed, computed in {kept['<seconds>']:.1f} s before"
                 return
             # Other names than before would see the inputs change: what is kept does not fit this namespace.
             entry = self._enter(self._work(code), filename, rerun=True)
         if isinstance(entry, Delivered):
             raise TypeError("a rerun is never delivered")
-        self._before = dict(self._namespace)
         self._attempt = entry
         self._context = entered(entry.context)
         self._context.__enter__()
@@ -125,7 +122,10 @@ class CellRun:
         self._say(self._line)
 
     def _enter(self, work: Work, filename: str, *, rerun: bool) -> Delivered | Attempt:
-        caller = Caller(references=self._references(), prepare=lambda: self._define(filename))
+        caller = Caller(
+            references=self._keeping.references,
+            prepare=lambda: define(self._shell, self._analysis, filename),
+        )
         return self._execution.enter(work, caller, rerun=rerun)
 
     def _work(self, code: Fingerprint) -> Work:
@@ -152,38 +152,10 @@ class CellRun:
             return f"the source of {code.stale} on disk is not the code that runs"
         if self._analysis.opaque:
             return "it reads or binds names that can't be seen (exec, a star import, %run or the like)"
-        if history := sorted(filter(_is_history, self._analysis.inputs - self._options.ignore)):
+        if history := sorted(filter(is_history, self._analysis.inputs - self._options.ignore)):
             return f"it reads {history[0]}, which depends on the cells that ran before"
         reasons = (replayable_definition(each, self._analysis) for each in self._analysis.statements)
         return next((reason for reason in reasons if reason is not None), None)
-
-    def _references(self) -> dict[str, object]:
-        """Return the inputs that an output may share objects with, by name."""
-        found = {name: self._namespace[name] for name in self._names & self._namespace.keys()}
-        return {name: value for name, value in found.items() if type(value) not in _SCALARS}
-
-    def _define(self, filename: str) -> None:
-        """Run the imports and definitions again, in their order."""
-        flags = self._shell.compile.flags
-        for each in self._analysis.statements:
-            if each.kind != "other":
-                tree = ast.fix_missing_locations(ast.Module([each.node], []))
-                code = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
-                exec(code, self._namespace)  # noqa: S102 (the user's own cell)
-
-    def _replay(self, kept: dict[str, Any]) -> None:
-        self._replayed = True
-        about = {key: kept.pop(key) for key in list(kept) if key.startswith("<")}
-        self._namespace.update(kept)
-        for name in about["<deleted>"]:
-            self._namespace.pop(name, None)
-        show(self._shell, about["<shown>"], result=about.get("<last>", NO_RESULT))
-        self._line = f"{self._name}: replayed, computed in {about['<seconds>']:.1f} s before"
-
-    def _reaching(self, changed: Iterable[str]) -> list[str]:
-        """Return the names, none that the cell binds itself, that see these inputs change."""
-        objects = [self._inputs.captured[name] for name in changed]
-        return sorted(names_that_reach(objects, self._namespace) - self._analysis.writes)
 
     def _keep_or_abandon(self, attempt: Attempt, shown: tuple[Any, ...], last: Any) -> str:
         try:
@@ -194,47 +166,20 @@ class CellRun:
 
     def _keep(self, attempt: Attempt, shown: tuple[Any, ...], last: Any) -> str:
         """Settle the promise with the outputs, and return in words what came of it."""
-        changed = self._inputs.mutated()
-        hidden = sorted({*changed, *self._inputs.rebound()} - self._names)
-        if hidden:
-            return self._give_up(attempt, f"it changed {hidden[0]}, which is no variable of the notebook")
-        reaching = self._reaching(changed)
-        now = {name: value for name, value in self._namespace.items() if not _is_shells(name)}
-        bound = {name for name, value in now.items() if self._before.get(name, NO_RESULT) is not value}
-        names = (self._analysis.writes | bound).union(changed, reaching) & now.keys()
-        outputs = {name: now[name] for name in sorted(names)}
-        references = {name: value for name, value in self._references().items() if name not in outputs}
-        if problems := self._execution.codec.unpicklable_parts(outputs, references=references):
-            return self._give_up(attempt, str(next(iter(problems.values()))))
-        gone = {*self._before, *self._analysis.deletes} - self._namespace.keys()
-        value: dict[str, Any] = {
-            **outputs,
-            "<changed>": changed,
-            "<reaching>": reaching,
-            "<shown>": list(shown),
-            "<deleted>": sorted(filterfalse(_is_shells, gone)),
-            "<seconds>": time.monotonic() - self._started,
-        }
-        if last is not None and not self._execution.codec.unpicklable_parts({"<last>": last}):
+        codec = self._execution.codec
+        try:
+            value, references = self._keeping.collect(codec)
+        except NotToBeKept as reason:
+            self._execution.abandon(attempt)
+            return f"not kept: {reason}; it is computed again next time"
+        value |= {"<shown>": list(shown), "<seconds>": time.monotonic() - self._started}
+        if last is not None and not codec.unpicklable_parts({"<last>": last}):
             value["<last>"] = last
         self._execution.settle(attempt, Outcome(value), Caller(references=references))
         return "kept"
-
-    def _give_up(self, attempt: Attempt, reason: str) -> str:
-        self._execution.abandon(attempt)
-        return f"not kept: {reason}; it is computed again next time"
 
     def _say(self, line: str) -> None:
         kernel = getattr(self._shell, "kernel", None)
         looked_at = kernel is None or getattr(kernel, "_allow_stdin", False)
         if line and looked_at and not self._options.quiet:
             self._shell.display_pub.publish({"text/plain": line})
-
-
-def _is_history(name: str) -> bool:
-    """Return whether a name is one of those that IPython binds anew after each cell."""
-    return _HISTORY.fullmatch(name) is not None
-
-
-def _is_shells(name: str) -> bool:
-    return name in _SHELL_NAMES or _is_history(name)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from resonate_nb import resonate, views
 from resonate_nb.errors import ResonateWarning, UsageError
-from resonate_nb.notebook.cells import RUN_NAME, CellRun, Refusal
+from resonate_nb.notebook.cells import CellRun, Refusal
 from resonate_nb.notebook.options import parse_options
+from resonate_nb.notebook.shell_names import RUN_NAME
 from resonate_nb.notebook.transform import guard, mark, marker, unmarked
 
 if TYPE_CHECKING:

@@ -1,0 +1,31 @@
+"""How what was kept of a durable cell comes back: definitions first, then names, then what it showed."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from resonate_nb.notebook.recorder import NO_RESULT, show
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resonate_nb.notebook.analysis import CellAnalysis
+
+
+def define(shell: Any, analysis: CellAnalysis, filename: str) -> None:
+    """Run the imports and definitions of the cell again, in their order."""
+    flags = shell.compile.flags
+    for each in analysis.statements:
+        if each.kind != "other":
+            tree = ast.fix_missing_locations(ast.Module([each.node], []))
+            code = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+            exec(code, shell.user_ns)  # noqa: S102 (the user's own cell)
+
+
+def replay(shell: Any, kept: Mapping[str, Any]) -> None:
+    """Set the outputs, delete what the cell deleted, and show what it showed."""
+    shell.user_ns.update({name: value for name, value in kept.items() if not name.startswith("<")})
+    for name in kept["<deleted>"]:
+        shell.user_ns.pop(name, None)
+    show(shell, kept["<shown>"], result=kept.get("<last>", NO_RESULT))
