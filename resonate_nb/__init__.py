@@ -22,11 +22,16 @@ from resonate_nb.errors import (
 )
 from resonate_nb.promise import Promise, State
 from resonate_nb.resonate import Resonate, configure, durable
+from resonate_nb.retry import Constant, Exponential, Linear, Never
 
 __all__ = [
+    "Constant",
     "DamagedValue",
+    "Exponential",
     "InvalidId",
+    "Linear",
     "MutatedArgument",
+    "Never",
     "NotKept",
     "Promise",
     "PromiseCanceled",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from resonate_nb.context import Context
+    from resonate_nb.failures import Failures
     from resonate_nb.leases import Owner
     from resonate_nb.promise import Promise
     from resonate_nb.work import Outcome, Work
@@ -23,15 +24,31 @@ class Delivered:
     outcome: Outcome
 
 
+class Trail:
+    """What went wrong under a promise so far, kept up to date while it is computed."""
+
+    def __init__(self, failures: Failures) -> None:
+        self.failures = failures
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The right to compute a work once, fenced by its lease."""
+    """The right to compute a work, fenced by its lease: once, and again as its policy says."""
 
     work: Work
     promise: Promise
     fence: int
     owner: Owner
     context: Context
+    trail: Trail
+
+    @property
+    def number(self) -> int:
+        """Which run of the body under this promise the next one is.
+
+        Every claim and every failure counts. A run that died under the lease of a failed one is not known.
+        """
+        return max(self.fence, self.trail.failures.total + 1)
 
 
 def _nothing() -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resonate_nb import leases
-from resonate_nb.attempts import Attempt, Delivered
+from resonate_nb.attempts import Attempt, Delivered, Trail
 from resonate_nb.context import Context, current
+from resonate_nb.failures import Failures
 from resonate_nb.promise import State
 from resonate_nb.store.operations import Acquire, Release
 
@@ -82,7 +83,7 @@ class Claiming:
     def _attempt(self, work: Work, owner: Owner, claim: Claim, fence: int) -> Attempt:
         self.heartbeat.add(claim.promise.id, fence)
         context = Context(claim.promise.id, work.id, fence, current())
-        return Attempt(work, claim.promise, fence, owner, context)
+        return Attempt(work, claim.promise, fence, owner, context, Trail(Failures.of(claim.promise.tags)))
 
     def _wait(self, work: Work, id: str, lease: Lease, stop: threading.Event | None) -> int | None:
         """Wait for another's attempt; return the fencing number of a lease that has ended."""

@@ -1,7 +1,8 @@
-"""What time it is, in integer milliseconds since the epoch, from a source that tests can replace."""
+"""Time, told in integer milliseconds since the epoch and let pass, from a source that tests can replace."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Protocol
 
@@ -13,6 +14,14 @@ class Clock(Protocol):
         """Return the present time in milliseconds since the epoch."""
         ...
 
+    def pause(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        ...
+
+    async def apause(self, seconds: float) -> None:
+        """Let so many seconds pass for the calling task."""
+        ...
+
 
 class SystemClock:
     """The machine's wall clock."""
@@ -20,6 +29,14 @@ class SystemClock:
     def now(self) -> int:
         """Return the present time in milliseconds since the epoch."""
         return time.time_ns() // 1_000_000
+
+    def pause(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+    async def apause(self, seconds: float) -> None:
+        """Sleep without blocking the loop."""
+        await asyncio.sleep(seconds)
 
 
 class FakeClock:
@@ -41,3 +58,12 @@ class FakeClock:
     def advance(self, *, seconds: float) -> None:
         """Move the clock forward by so many seconds."""
         self._now += round(seconds * 1_000)
+
+    def pause(self, seconds: float) -> None:
+        """Move forward at once."""
+        self.advance(seconds=seconds)
+
+    async def apause(self, seconds: float) -> None:
+        """Move forward at once, and let other tasks run."""
+        self.advance(seconds=seconds)
+        await asyncio.sleep(0)

@@ -7,7 +7,9 @@ delivered outcome or in an attempt; whoever gets the attempt runs the body and h
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+import random
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Self
 
 from resonate_nb import leases
@@ -17,18 +19,19 @@ from resonate_nb.context import current, entered
 from resonate_nb.delivering import NOBODY, Delivering
 from resonate_nb.errors import LeaseLost
 from resonate_nb.ids import validate
+from resonate_nb.retrying import Retrying
 from resonate_nb.settling import Settling
 from resonate_nb.store.operations import Forget
 from resonate_nb.work import Outcome, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from resonate_nb.clock import Clock
     from resonate_nb.codec import Codec
     from resonate_nb.store.base import Store
 
-__all__ = ["Attempt", "Attempting", "Caller", "Delivered", "Execution"]
+__all__ = ["Attempt", "Caller", "Delivered", "Execution"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Execution:
     _delivering: Delivering = field(init=False)
     _claiming: Claiming = field(init=False)
     _settling: Settling = field(init=False)
+    _retrying: Retrying = field(init=False)
 
     def __post_init__(self) -> None:
         heartbeat = leases.Heartbeat(self.store, self.clock)
@@ -54,6 +58,9 @@ class Execution:
         object.__setattr__(self, "_delivering", delivering)
         object.__setattr__(self, "_claiming", Claiming(delivering, heartbeat, self.say))
         object.__setattr__(self, "_settling", Settling(delivering, heartbeat))
+        # A source of its own: the user's seeded generators are none of our business.
+        draw = random.SystemRandom().random
+        object.__setattr__(self, "_retrying", Retrying(self.store, self.clock, self.say, draw))
 
     def run(self, work: Work, body: Callable[[], object], *, rerun: bool = False) -> object:
         """Return the value of the work: delivered, or computed by `body` and kept.
@@ -91,14 +98,36 @@ class Execution:
         return self._delivering.find_many(works)
 
     def compute(self, attempt: Attempt, body: Callable[[], object]) -> Outcome:
-        """Run the body under its promise; an interrupt gives the lease back."""
-        with self.attempting(attempt) as result:
-            result.value = body()
+        """Run the body under its promise, again as its policy says; an interrupt gives the lease back."""
+        with Attempting(self, attempt) as result:
+            result.value = self._tries(attempt, body)
         return result.outcome
 
-    def attempting(self, attempt: Attempt) -> Attempting:
-        """Return the block in which a body runs, whose value is to be put into what `with` gives."""
-        return Attempting(self, attempt)
+    async def compute_async(self, attempt: Attempt, start: Callable[[], Awaitable[object]]) -> Outcome:
+        """Await what `start` gives as `compute` runs a body."""
+        with Attempting(self, attempt) as result:
+            result.value = await self._tries_async(attempt, start)
+        return result.outcome
+
+    def _tries(self, attempt: Attempt, body: Callable[[], object]) -> object:
+        while True:
+            self._retrying.wait(attempt)
+            try:
+                with entered(replace(attempt.context, attempt=attempt.number)):
+                    return body()
+            except Exception as error:
+                if not self._retrying.goes_on(attempt, error):
+                    raise
+
+    async def _tries_async(self, attempt: Attempt, start: Callable[[], Awaitable[object]]) -> object:
+        while True:
+            await self._retrying.wait_async(attempt)
+            try:
+                with entered(replace(attempt.context, attempt=attempt.number)):
+                    return await start()
+            except Exception as error:
+                if not await asyncio.to_thread(self._retrying.goes_on, attempt, error):
+                    raise
 
     def settle(self, attempt: Attempt, outcome: Outcome, caller: Caller = NOBODY) -> Outcome:
         """Keep the outcome, wait until it is committed, and return the outcome that counts."""
@@ -138,7 +167,6 @@ class Attempting:
         self.value: object = None
         self._error: BaseException | None = None
         self._execution, self._attempt = execution, attempt
-        self._entered = entered(attempt.context)
 
     @property
     def outcome(self) -> Outcome:
@@ -146,11 +174,9 @@ class Attempting:
         return Outcome(self.value, self._error)
 
     def __enter__(self) -> Self:
-        self._entered.__enter__()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        self._entered.__exit__()
         self._error = error
         if error is not None and not isinstance(error, Exception):
             self._execution.abandon(self._attempt, error)

@@ -17,7 +17,8 @@ from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
 from resonate_nb.promise import NO_TEXTS
-from resonate_nb.work import Outcome, Work, nothing_changed
+from resonate_nb.retry import policy_of
+from resonate_nb.work import Work, nothing_changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from resonate_nb.execution import Delivered, Execution
     from resonate_nb.promise import Promise
+    from resonate_nb.retry import Policy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,6 +54,7 @@ class DurableFunction(Generic[P, R]):
         tags: Mapping[str, str] = NO_TEXTS,
         keep_errors: bool = False,
         on_change: pins.OnChange = "raise",
+        retry: Policy | int | None = None,
     ) -> None:
         _refuse_what_is_no_function(function)
         functools.update_wrapper(self, function)
@@ -62,6 +65,7 @@ class DurableFunction(Generic[P, R]):
         self._tags = dict(tags)
         self._keep_errors = keep_errors
         self._on_change = on_change
+        self._retry = policy_of(retry)
         self._is_async = inspect.iscoroutinefunction(function)
         if self._is_async:
             _mark_as_coroutine_function(self)
@@ -168,6 +172,7 @@ class DurableFunction(Generic[P, R]):
             fingerprint="" if self.version else code.digest,
             explicit=id is not None,
             keep_errors=self._keep_errors,
+            retry=self._retry,
             tags=self._tags,
             changed=changed,
         )
@@ -199,13 +204,8 @@ class DurableFunction(Generic[P, R]):
         entry = await _in_thread(enter, stop, execution)
         if not isinstance(entry, Attempt):
             return entry.outcome.deliver()
-        outcome = await self._compute_async(execution, entry, args, kwargs)
+        outcome = await execution.compute_async(entry, functools.partial(self._coroutine, args, kwargs))
         return (await asyncio.to_thread(execution.settle, entry, outcome)).deliver()
-
-    async def _compute_async(self, execution: Execution, attempt: Attempt, args: Any, kwargs: Any) -> Outcome:
-        with execution.attempting(attempt) as result:
-            result.value = await self._coroutine(args, kwargs)
-        return result.outcome
 
     def _coroutine(self, args: Any, kwargs: Any) -> Coroutine[Any, Any, Any]:
         function: Callable[..., Any] = self.__wrapped__

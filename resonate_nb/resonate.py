@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from resonate_nb.keys import SigningKey
     from resonate_nb.pins import OnChange
+    from resonate_nb.retry import Policy
     from resonate_nb.store.base import Store
 
 P = ParamSpec("P")
@@ -141,6 +142,7 @@ def durable(
     tags: Mapping[str, str] = NO_TEXTS,
     keep_errors: bool = False,
     on_change: OnChange = "raise",
+    retry: Policy | int | None = None,
 ) -> Callable[[Callable[P, R]], DurableFunction[P, R]]: ...
 
 
@@ -160,6 +162,10 @@ def durable(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
         Whether an exception is an answer, raised again by the next call, instead of a failed attempt.
     on_change
         What happens when the code changed under its pinned number.
+    retry
+        How many further attempts follow one that ended in an exception, with growing pauses, or
+        `Exponential(...)`, `Linear(...)`, `Constant(...)`. Attempts, errors and the time of the next
+        attempt are kept: a restart neither forgets nor repeats them.
 
     Raises
     ------

@@ -15,7 +15,8 @@ from resonate_nb.errors import (
     StoreUnavailable,
     Unpicklable,
 )
-from resonate_nb.promise import State
+from resonate_nb.failures import LAST_ERROR
+from resonate_nb.promise import NO_TEXTS, State
 from resonate_nb.store.operations import Release, Settle
 
 if TYPE_CHECKING:
@@ -68,12 +69,12 @@ class Settling:
     def abandon(self, attempt: Attempt, reason: BaseException | None = None) -> None:
         """Give the right to compute back: the promise stays pending, anybody may try again."""
         self.heartbeat.remove(attempt.promise.id)
-        self._release(attempt, _error_tags(reason))
+        self._release(attempt, self._tags(attempt, reason))
 
     def _post(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise] | None:
         work = attempt.work
         if outcome.error is not None and not work.errors_are_final:
-            self._release(attempt, _error_tags(outcome.error))
+            self._release(attempt, self._tags(attempt, outcome.error))
             return None
         if changed := work.changed():
             self._keep_nothing(attempt, _mutation(work, changed), MutatedArgument)
@@ -95,6 +96,7 @@ class Settling:
                 value=value,
                 fence=attempt.fence,
                 owner=attempt.owner.text,
+                tags=self._tags(attempt, outcome.error) if attempt.trail.failures.total else NO_TEXTS,
                 now=self.delivering.clock.now(),
                 power_safe=attempt.work.explicit,
             )
@@ -108,6 +110,15 @@ class Settling:
             outcome.value, id=id, references=caller.references, name=attempt.work.root
         )
 
+    def _tags(self, attempt: Attempt, reason: BaseException | None) -> dict[str, str]:
+        """Return what the promise remembers of the end of its series."""
+        failures = attempt.trail.failures
+        if isinstance(reason, Exception):
+            return failures.and_then(reason, at=self.delivering.clock.now(), due=None).tags
+        if reason is not None:  # an interrupt is no failure: the series goes on when it is due
+            return {LAST_ERROR: type(reason).__name__}
+        return failures.ended().tags if failures.series else {}
+
     def _keep_nothing(self, attempt: Attempt, reason: str, category: type[ResonateWarning]) -> None:
         warnings.warn(reason, category, stacklevel=6)
         self._release(attempt, {"rnb:not_kept": reason[:500]})
@@ -116,10 +127,6 @@ class Settling:
         store = self.delivering.store
         store.post(Release(id=attempt.promise.id, owner=attempt.owner.text, tags=tags))
         leases.retire(attempt.owner)
-
-
-def _error_tags(error: BaseException | None) -> dict[str, str]:
-    return {} if error is None else {"rnb:last_error": f"{type(error).__name__}: {error}"[:500]}
 
 
 def _mutation(work: Work, changed: list[str]) -> str:

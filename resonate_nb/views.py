@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from resonate_nb import failures
 from resonate_nb.errors import NoSuchPromise, UsageError
 from resonate_nb.pins import PIN_KIND
 from resonate_nb.promise import NEVER, Promise, State
@@ -100,7 +101,18 @@ def outline(rows: Sequence[tuple[int, Promise]]) -> str:
 def details(promise: Promise) -> str:
     """Return all that is known of one promise, a line each."""
     lines = [f"{key}: {value}" for key, value in record(promise).items() if key != "tags"]
-    return "\n".join([*lines, *(f"  {key} = {value}" for key, value in sorted(promise.tags.items()))])
+    tags = [f"  {key} = {text}" for key, text in sorted(promise.tags.items()) if key != failures.TAG]
+    return "\n".join([*lines, *tags, *_failed(failures.Failures.of(promise.tags))])
+
+
+def _failed(failed: failures.Failures) -> list[str]:
+    """Return the attempts that failed, a line each, and when the next one is due."""
+    if not failed.total:
+        return []
+    older = failed.total - len(failed.recent)
+    shown = [f"failed attempts: {failed.total}" + (f", the last {len(failed.recent)}:" if older else "")]
+    shown += [f"  {_moment(each.at)}  {each}" for each in failed.recent]
+    return shown if failed.due is None else [*shown, f"next attempt not before {_moment(failed.due)}"]
 
 
 def record(promise: Promise) -> dict[str, Any]:
@@ -117,5 +129,8 @@ def record(promise: Promise) -> dict[str, Any]:
 
 
 def _age(promise: Promise) -> str:
-    moment = promise.settled_at or promise.created_at
-    return f"{datetime.fromtimestamp(moment / 1_000, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+    return _moment(promise.settled_at or promise.created_at)
+
+
+def _moment(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1_000, UTC).astimezone():%Y-%m-%d %H:%M:%S}"

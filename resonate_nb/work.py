@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from resonate_nb.errors import PromiseConflict
 from resonate_nb.promise import EMPTY, NO_TEXTS, Promise, State, Value
+from resonate_nb.retry import NEVER_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from resonate_nb.context import Context
+    from resonate_nb.retry import Policy
 
 # What is no answer under an id made from content: the next call begins a new generation.
 _NO_ANSWERS = frozenset({State.TIMEDOUT, State.CANCELED})
@@ -49,6 +51,7 @@ class Work:
     fingerprint: str  # of the code; empty when the version is pinned
     explicit: bool = False  # a person chose the id: errors are final and the record survives a power cut
     keep_errors: bool = False
+    retry: Policy = NEVER_AGAIN
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
     param: Value = EMPTY  # what is recorded at creation, to explain the work later
     root: str = "value"  # how a path to a part that can't be kept begins

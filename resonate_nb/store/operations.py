@@ -1,4 +1,4 @@
-"""The operations that change a store: create, acquire, settle, release, renew, forget, set aside.
+"""The operations that change a store: create, acquire, settle, release, note, renew, forget, set aside.
 
 Time is read once, by the caller, and travels in the operation as `now`.
 """
@@ -175,6 +175,26 @@ class Release:
             return False
         promise = replace(entry.promise, tags={**entry.promise.tags, **self.tags})
         rows.put(replace(entry, promise=promise, lease=replace(entry.lease, owner="", until=0)))
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Join tags to a pending promise whose lease the owner holds, and goes on holding."""
+
+    id: str
+    owner: str
+    tags: Mapping[str, str]
+    now: int
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> bool:
+        """Return whether the owner holds the lease of a promise that is still pending."""
+        entry = rows.get(self.id)
+        if entry is None or not _owned(entry, self.owner) or entry.promise.seen(self.now).settled:
+            return False
+        promise = replace(entry.promise, tags={**entry.promise.tags, **self.tags})
+        rows.put(replace(entry, promise=promise))
         return True
 
 

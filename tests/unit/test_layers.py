@@ -21,10 +21,21 @@ FLOORS = [
         "digest_frames",
     }
     | {"code", "fingerprint"},
-    {"promise", "plain_json", "container", "keys", "unpicklable", "reductions", "rebuilding", "pickling"}
+    {
+        "retry",
+        "failures",
+        "promise",
+        "plain_json",
+        "container",
+        "keys",
+        "unpicklable",
+        "reductions",
+        "rebuilding",
+        "pickling",
+    }
     | {"exceptions_codec", "codec"},
     {"store"},
-    {"context", "work", "leases", "attempts", "delivering", "claiming", "settling", "execution"},
+    {"context", "work", "leases", "attempts", "delivering", "claiming", "settling", "retrying", "execution"},
     {"pins", "mapping", "functions", "inputs", "views"},
     {"resonate"},
     {"notebook"},
