@@ -59,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     ran = add("run", _run, "run a notebook; its durable cells and calls go on where they stopped")
     ran.add_argument("notebook")
     ran.add_argument("--output", help="where the notebook with its outputs goes, else into its own file")
+    served = add("serve", _serve, "serve the store's promises as a REST resource")
+    served.add_argument("--host", default="127.0.0.1", help="the address to listen at, loopback unless given")
+    served.add_argument("--port", type=int, default=8001, help="0 lets the system choose")
+    served.add_argument(
+        "--token", help="what requests must carry, else RESONATE_NB_TOKEN or a new one, shown"
+    )
     for name, command, help in (
         ("show", _show, "show one promise"),
         ("tree", _tree, "show a promise with those that it caused"),
@@ -88,6 +94,12 @@ def _run(options: argparse.Namespace) -> int:
         output=Path(options.output) if options.output else None,
         store=getattr(options, "store", None),
     )
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from resonate_nb.server.standalone import serve_store
+
+    return serve_store(_root(options).execution, host=options.host, port=options.port, token=options.token)
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -38,8 +38,8 @@ FLOORS = [
     {"context", "work", "leases", "attempts", "delivering", "claiming", "settling", "retrying", "execution"},
     {"pins", "mapping", "functions", "inputs", "views"},
     {"resonate"},
-    {"notebook"},
-    {"running", "demo_packages", "demo", "cli"},
+    {"notebook", "server"},
+    {"running", "demo_packages", "demo", "cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 

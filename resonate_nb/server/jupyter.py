@@ -1,0 +1,106 @@
+"""The Jupyter Server extension: the resource at `{base_url}resonate-nb`, behind Jupyter's own doors.
+
+Who may come in, and what a page must show to be believed, is Jupyter's to decide: authentication,
+authorization (resource `resonate-nb`) and the XSRF cookie are those of every other handler.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import url_path_join
+from tornado.web import RequestHandler, authenticated
+
+from resonate_nb.clock import SystemClock
+from resonate_nb.server import resource
+from resonate_nb.server.stores import Stores
+
+if TYPE_CHECKING:
+    from resonate_nb.server.following import Watcher
+    from resonate_nb.server.service import Service
+
+SERVER_VARIABLE = "RESONATE_NB_SERVER"  # tells kernels where the resource of their server is
+_MOUNT = "resonate-nb"
+
+
+class _Handler(APIHandler):
+    """A handler behind Jupyter's doors."""
+
+    auth_resource = "resonate-nb"
+
+    def initialize(self, stores: Stores) -> None:
+        self.stores = stores
+
+    def service(self) -> Service:
+        return self.stores.service(self.get_query_argument("store", ""))
+
+    def watcher(self) -> Watcher:
+        return self.stores.watcher(self.get_query_argument("store", ""))
+
+    def author(self) -> dict[str, str]:
+        user = self.current_user
+        return {
+            "rnb:from": "jupyter",
+            "rnb:by": str(getattr(user, "name", None) or getattr(user, "username", "")),
+        }
+
+
+def _behind_doors(handler: type[_Handler]) -> type[_Handler]:
+    """Return the handler whose every method asks Jupyter who comes in and what they may do."""
+    for verb in ("get", "post", "put", "patch", "delete"):
+        if verb in {name for each in handler.__mro__ for name in vars(each) if each is not RequestHandler}:
+            setattr(handler, verb, authenticated(authorized(getattr(handler, verb))))
+    return handler
+
+
+@_behind_doors
+class _Promises(resource.Promises, _Handler):  # type: ignore[misc]
+    pass
+
+
+@_behind_doors
+class _OnePromise(resource.OnePromise, _Handler):  # type: ignore[misc]
+    pass
+
+
+@_behind_doors
+class _Events(resource.Events, _Handler):  # type: ignore[misc]
+    pass
+
+
+@_behind_doors
+class _Description(resource.Description, _Handler):  # type: ignore[misc]
+    pass
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "resonate_nb.server.jupyter"}]
+
+
+def _load_jupyter_server_extension(app: Any) -> None:
+    """Mount the resource; Jupyter calls this when it starts."""
+    named = os.environ.get("RESONATE_NB_STORE")
+    stores = Stores(
+        Path(app.root_dir), SystemClock(), tuple(Path(each) for each in (named, *_configured(app)) if each)
+    )
+    shared = {"stores": stores}
+    base = app.web_app.settings["base_url"]
+    routes: list[tuple[str, type[_Handler], dict[str, Stores]]] = [
+        ("/promises", _Promises, shared),
+        ("/promises/(.+)", _OnePromise, shared),
+        ("/events", _Events, shared),
+        ("/openapi.json", _Description, shared),
+    ]
+    app.web_app.add_handlers(".*$", [(url_path_join(base, _MOUNT, path), *rest) for path, *rest in routes])
+    os.environ[SERVER_VARIABLE] = base
+    atexit.register(stores.close)
+
+
+def _configured(app: Any) -> list[str]:
+    """Return the stores that `c.ResonateNB.stores` names in Jupyter's configuration."""
+    return list(app.config.get("ResonateNB", {}).get("stores", []))

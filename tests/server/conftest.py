@@ -1,0 +1,82 @@
+"""Real servers in processes of their own, spoken to by HTTP."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+import pytest
+
+TOKEN = "the token of these tests"
+
+
+@dataclass
+class Server:
+    """A server that runs."""
+
+    process: subprocess.Popen
+    address: str
+
+    def ask(self, method, path, content=None, *, token=TOKEN, body=None, **headers):
+        """Send a request; return the status and the JSON of the answer."""
+        data = body if body is not None else None if content is None else json.dumps(content).encode()
+        request = urllib.request.Request(self.address + path, data=data, method=method)
+        if token is not None:
+            request.add_header("Authorization", f"Bearer {token}")
+        for name, value in headers.items():
+            request.add_header(name, value)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, json.load(refused)
+
+    def promise(self, method, id, content=None, **options):
+        """Send a request about one promise."""
+        return self.ask(method, "/promises/" + quote(id, safe=""), content, **options)
+
+    def list(self, **arguments):
+        """Return a page of promises."""
+        return self.ask("GET", "/promises?" + urlencode(arguments, doseq=True))
+
+    def stop(self, how=signal.SIGTERM):
+        """Send a signal, and return the exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(timeout=20)
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Return a function that starts `resonate-nb serve` over the store of this test."""
+    started = []
+
+    def start(*arguments, store=tmp_path / "store"):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "resonate_nb", "serve", "--port", "0", "--store", str(store), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "RESONATE_NB_TOKEN": TOKEN},
+        )
+        started.append(process)
+        line = process.stdout.readline()
+        return Server(process, re.search(r"http://\S+", line)[0])
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(timeout=20)
+        process.stdout.close()
+
+
+@pytest.fixture
+def server(serve):
+    """A server over an empty store."""
+    return serve()

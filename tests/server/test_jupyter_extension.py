@@ -1,0 +1,155 @@
+"""The resource mounted in a real Jupyter Server, under a base URL."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from urllib.parse import quote
+
+import pytest
+
+from resonate_nb import Resonate
+
+TOKEN = secrets.token_hex(8)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def jupyter(home):
+    """The address of the resource in a server whose root is `home`."""
+    port = _free_port()
+    configuration = home / ".config"
+    configuration.mkdir()
+    extension = {"ServerApp": {"jpserver_extensions": {"resonate_nb.server.jupyter": True}}}
+    (configuration / "jupyter_server_config.json").write_text(json.dumps(extension))
+    arguments = {
+        "ServerApp.port": port,
+        "ServerApp.root_dir": home,
+        "ServerApp.base_url": "/user/ada/",
+        "IdentityProvider.token": TOKEN,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root"]
+        + [f"--{name}={value}" for name, value in arguments.items()],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={
+            **os.environ,
+            "JUPYTER_CONFIG_DIR": str(configuration),
+            "JUPYTER_RUNTIME_DIR": str(home / ".run"),
+        },
+    )
+    address = f"http://127.0.0.1:{port}/user/ada/"
+    _wait_for(address + "api/status")
+    yield address + "resonate-nb"
+    process.terminate()
+    process.wait(timeout=30)
+
+
+def test_promises_of_the_store_in_the_root_are_there(jupyter, home):
+    root = Resonate(home / ".resonate")
+
+    @root.durable(name="square")
+    def square(x):
+        return x * x
+
+    square(3)
+    root.close()
+    status, page = ask("GET", f"{jupyter}/promises?prefix=square")
+    assert (status, len(page["promises"])) == (200, 1)
+    assert ask("GET", f"{jupyter}/promises/{quote(page['promises'][0]['id'], safe='')}")[1]["value"] == 9
+
+
+def test_the_settlement_says_who_and_from_where(jupyter, home):
+    Resonate(home / "deep" / ".resonate").execution.close()
+    store = "?store=deep/.resonate"
+    assert ask("PUT", f"{jupyter}/promises/a%2Fb{store}", {"param": 1})[0] == 201
+    status, settled = ask("PATCH", f"{jupyter}/promises/a%2Fb{store}", {"state": "resolved", "value": True})
+    assert status == 200
+    assert settled["tags"]["rnb:from"] == "jupyter"
+    assert settled["tags"]["rnb:by"]
+
+
+def test_a_stranger_is_refused_in_every_way(jupyter):
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        assert ask(method, f"{jupyter}/promises/x", {}, token=None)[0] in {401, 403}
+    for path in ("promises", "events", "openapi.json"):
+        assert ask("GET", f"{jupyter}/{path}", token="guess")[0] in {401, 403}
+
+
+@pytest.mark.parametrize(
+    "store",
+    ["../outside/.resonate", "/tmp/.resonate", "deep/../../outside/.resonate", "notes", "link/.resonate"],
+)
+def test_tricks_with_paths_open_no_store_elsewhere(jupyter, home, store):
+    outside = home.parent / "outside" / ".resonate"
+    if not outside.exists():
+        Resonate(outside).execution.close()
+        (home / "link").symlink_to(outside.parent)
+        (home / "notes").mkdir()
+    assert ask("GET", f"{jupyter}/promises?store={quote(store)}")[0] == 403
+
+
+def test_a_store_that_is_not_there_is_not_made(jupyter, home):
+    assert ask("GET", f"{jupyter}/promises?store=nowhere/.resonate")[0] == 404
+    assert not (home / "nowhere").exists()
+
+
+def test_kernels_are_told_where_the_resource_is(jupyter):
+    made = ask("POST", jupyter.replace("resonate-nb", "api/kernels"), {})[1]
+    environment = _environment_of_children_of_server(made["id"])
+    ask("DELETE", jupyter.replace("resonate-nb", f"api/kernels/{made['id']}"))
+    assert environment.get("RESONATE_NB_SERVER") == "/user/ada/"
+
+
+def _environment_of_children_of_server(kernel):
+    import psutil
+
+    for process in psutil.process_iter():
+        try:
+            if any(kernel in argument for argument in process.cmdline()):
+                return process.environ()
+        except psutil.Error:
+            continue
+    raise AssertionError("the kernel has no process")
+
+
+def ask(method, address, content=None, *, token=TOKEN):
+    data = None if content is None else json.dumps(content).encode()
+    request = urllib.request.Request(address, data=data, method=method)
+    if token is not None:
+        request.add_header("Authorization", f"token {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.read()
+
+
+def _wait_for(address):
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if ask("GET", address)[0] == 200:
+                return
+        except OSError:
+            pass
+        assert time.monotonic() < deadline, "Jupyter Server did not start"
+        time.sleep(0.1)
+
+
+def _free_port():
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
