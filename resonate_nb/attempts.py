@@ -40,6 +40,7 @@ class Attempt:
     fence: int
     owner: Owner
     context: Context
+    started: int  # milliseconds since the epoch
     trail: Trail
 
     @property

@@ -83,7 +83,8 @@ class Claiming:
     def _attempt(self, work: Work, owner: Owner, claim: Claim, fence: int) -> Attempt:
         self.heartbeat.add(claim.promise.id, fence)
         context = Context(claim.promise.id, work.id, fence, current())
-        return Attempt(work, claim.promise, fence, owner, context, Trail(Failures.of(claim.promise.tags)))
+        trail = Trail(Failures.of(claim.promise.tags))
+        return Attempt(work, claim.promise, fence, owner, context, self.delivering.clock.now(), trail)
 
     def _wait(self, work: Work, id: str, lease: Lease, stop: threading.Event | None) -> int | None:
         """Wait for another's attempt; return the fencing number of a lease that has ended."""

@@ -19,6 +19,7 @@ from resonate_nb.context import current, entered
 from resonate_nb.delivering import NOBODY, Delivering
 from resonate_nb.errors import LeaseLost
 from resonate_nb.ids import validate
+from resonate_nb.recent import ASKED, Recent, Run
 from resonate_nb.retrying import Retrying
 from resonate_nb.settling import Settling
 from resonate_nb.store.operations import Forget
@@ -45,6 +46,7 @@ class Execution:
     prefix: str = ""  # in front of every id
     library: Literal["major", "exact"] = "major"  # how exactly installed libraries count in a fingerprint
     pins: dict[str, str] = field(default_factory=dict)  # fingerprints by pinned version, as checked already
+    recent: Recent = field(default_factory=Recent)  # what ran last here, by name
     _heartbeat: leases.Heartbeat = field(init=False)
     _delivering: Delivering = field(init=False)
     _claiming: Claiming = field(init=False)
@@ -86,7 +88,9 @@ class Execution:
         _refuse_recursion(work)
         validate(work.id)
         if not rerun and (delivered := self.find(work, caller)) is not None:
+            self.recent.note(Run(work.kind, work.name, work.id, "replayed"))
             return delivered
+        self.recent.note(Run(work.kind, work.name, work.id, "computed", ASKED if rerun else ""))
         return self._claiming.claim(work, caller, rerun=rerun)
 
     def find(self, work: Work, caller: Caller = NOBODY) -> Delivered | None:
@@ -146,9 +150,9 @@ class Execution:
 
         return committed
 
-    def abandon(self, attempt: Attempt, reason: BaseException | None = None) -> None:
+    def abandon(self, attempt: Attempt, reason: BaseException | None = None, *, not_kept: str = "") -> None:
         """Give the right to compute back: the promise stays pending, anybody may try again."""
-        self._settling.abandon(attempt, reason)
+        self._settling.abandon(attempt, reason, not_kept=not_kept)
 
     def forget(self, id: str) -> bool:
         """Delete a promise with its generations; return whether there was one."""

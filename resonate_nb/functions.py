@@ -11,6 +11,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from resonate_nb import mapping, pins
+from resonate_nb.about import recorded
 from resonate_nb.errors import StaleSource, UsageError
 from resonate_nb.execution import Attempt, Caller
 from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from resonate_nb.execution import Delivered, Execution
-    from resonate_nb.promise import Promise
+    from resonate_nb.promise import Promise, Value
     from resonate_nb.retry import Policy
 
 P = ParamSpec("P")
@@ -161,7 +162,7 @@ class DurableFunction(Generic[P, R]):
         code = fingerprint(self.__wrapped__, library=self._execution().library)
         arguments = self._signature.bind(*args, **kwargs)
         arguments.apply_defaults()
-        inputs, changed = _identify(self.name, arguments.arguments, code)
+        inputs, about, changed = _identify(self.name, arguments.arguments, code)
         version = self._version(code)
         return Work(
             id=id or f"{escape(self.name)}@{version}/{inputs}",
@@ -174,6 +175,7 @@ class DurableFunction(Generic[P, R]):
             keep_errors=self._keep_errors,
             retry=self._retry,
             tags=self._tags,
+            about=about,
             changed=changed,
         )
 
@@ -269,13 +271,15 @@ def _mark_as_coroutine_function(function: Any) -> None:
 
 def _identify(
     name: str, arguments: Mapping[str, object], code: Fingerprint
-) -> tuple[str, Callable[[], list[str]]]:
-    """Return the digest of all that the call reads, and a check for what its body changed."""
+) -> tuple[str, Callable[[], Value], Callable[[], list[str]]]:
+    """Return the digest of all that the call reads, its record, and a check for what its body changed."""
     if not code.captures and all(type(argument) in _SCALARS for argument in arguments.values()):
-        return content_digest(dict(arguments), f"the arguments of {name}"), nothing_changed
+        given = dict(arguments)
+        digest = content_digest(given, f"the arguments of {name}")
+        return digest, functools.partial(recorded, given, NO_TEXTS), nothing_changed
 
     inputs = Inputs(arguments, code.captures)
-    return inputs.digest, lambda: inputs.mutated() + inputs.rebound()
+    return inputs.digest, inputs.about, lambda: inputs.mutated() + inputs.rebound()
 
 
 async def _in_thread(

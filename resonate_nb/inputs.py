@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING
 
+from resonate_nb.about import recorded
 from resonate_nb.errors import UndigestibleInput
 from resonate_nb.fingerprint import content_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from resonate_nb.fingerprint import Capture
+    from resonate_nb.fingerprint import Capture, Part
+    from resonate_nb.promise import Value
 
 
 class Inputs:
@@ -23,6 +26,7 @@ class Inputs:
     """
 
     def __init__(self, given: Mapping[str, object], captures: Iterable[Capture]) -> None:
+        began = perf_counter()
         self._given = dict(given)
         self._captures = tuple(captures)
         self.captured = {each.path: each.read() for each in self._captures}
@@ -30,11 +34,20 @@ class Inputs:
         self._digests_of_captured = _digests(self.captured)
         # One walk over all of them also sees which of them share an object, however deep.
         self.digest = content_digest([self._given, self.captured])
+        self.seconds = perf_counter() - began  # that digests took so far
+
+    def about(self, parts: Sequence[Part] = ()) -> Value:
+        """Return what a promise records about these inputs; to be asked before the body runs."""
+        digests = {**self._digests_of_captured, **self._digests_of_given}
+        return recorded({**self.captured, **self._given}, digests, parts)
 
     def mutated(self) -> list[str]:
         """Return the names of the values that are not what they were."""
-        given = _changed(self._given, self._digests_of_given)
-        return given + _changed(self.captured, self._digests_of_captured)
+        began = perf_counter()
+        changed = _changed(self._given, self._digests_of_given)
+        changed += _changed(self.captured, self._digests_of_captured)
+        self.seconds += perf_counter() - began
+        return changed
 
     def rebound(self) -> list[str]:
         """Return the captured names that lead to other content now, or nowhere."""

@@ -16,7 +16,7 @@ from resonate_nb.errors import (
     Unpicklable,
 )
 from resonate_nb.failures import LAST_ERROR
-from resonate_nb.promise import NO_TEXTS, State
+from resonate_nb.promise import State
 from resonate_nb.store.operations import Release, Settle
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ class Settling:
             return outcome
         return self.delivering.decode(promise, caller)  # canceled or timed out meanwhile
 
-    def abandon(self, attempt: Attempt, reason: BaseException | None = None) -> None:
+    def abandon(self, attempt: Attempt, reason: BaseException | None = None, *, not_kept: str = "") -> None:
         """Give the right to compute back: the promise stays pending, anybody may try again."""
         self.heartbeat.remove(attempt.promise.id)
-        self._release(attempt, self._tags(attempt, reason))
+        self._release(attempt, self._tags(attempt, reason) | _not_kept_tags(not_kept))
 
     def _post(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise] | None:
         work = attempt.work
@@ -88,6 +88,9 @@ class Settling:
         return reply
 
     def _post_settled(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise]:
+        seconds = (self.delivering.clock.now() - attempt.started) / 1_000
+        tags = self._tags(attempt, outcome.error) if attempt.trail.failures.total else {}
+        tags["rnb:seconds"] = f"{seconds:.3f}"
         state, value = self._encode(attempt, outcome, caller)
         return self.delivering.store.post(
             Settle(
@@ -96,7 +99,7 @@ class Settling:
                 value=value,
                 fence=attempt.fence,
                 owner=attempt.owner.text,
-                tags=self._tags(attempt, outcome.error) if attempt.trail.failures.total else NO_TEXTS,
+                tags=tags,
                 now=self.delivering.clock.now(),
                 power_safe=attempt.work.explicit,
             )
@@ -121,12 +124,16 @@ class Settling:
 
     def _keep_nothing(self, attempt: Attempt, reason: str, category: type[ResonateWarning]) -> None:
         warnings.warn(reason, category, stacklevel=6)
-        self._release(attempt, {"rnb:not_kept": reason[:500]})
+        self._release(attempt, _not_kept_tags(reason))
 
     def _release(self, attempt: Attempt, tags: Mapping[str, str]) -> None:
         store = self.delivering.store
         store.post(Release(id=attempt.promise.id, owner=attempt.owner.text, tags=tags))
         leases.retire(attempt.owner)
+
+
+def _not_kept_tags(reason: str) -> dict[str, str]:
+    return {"rnb:not_kept": reason[:500]} if reason else {}
 
 
 def _mutation(work: Work, changed: list[str]) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb import failures
+from resonate_nb import about, failures, readable
 from resonate_nb.errors import NoSuchPromise, UsageError
 from resonate_nb.pins import PIN_KIND
 from resonate_nb.promise import NEVER, Promise, State
@@ -102,7 +101,8 @@ def details(promise: Promise) -> str:
     """Return all that is known of one promise, a line each."""
     lines = [f"{key}: {value}" for key, value in record(promise).items() if key != "tags"]
     tags = [f"  {key} = {text}" for key, text in sorted(promise.tags.items()) if key != failures.TAG]
-    return "\n".join([*lines, *tags, *_failed(failures.Failures.of(promise.tags))])
+    inputs = [f"input {name}: {noted.shown}" for name, noted in about.read(promise.param).inputs.items()]
+    return "\n".join([*lines, *tags, *inputs, *_failed(failures.Failures.of(promise.tags))])
 
 
 def _failed(failed: failures.Failures) -> list[str]:
@@ -111,8 +111,8 @@ def _failed(failed: failures.Failures) -> list[str]:
         return []
     older = failed.total - len(failed.recent)
     shown = [f"failed attempts: {failed.total}" + (f", the last {len(failed.recent)}:" if older else "")]
-    shown += [f"  {_moment(each.at)}  {each}" for each in failed.recent]
-    return shown if failed.due is None else [*shown, f"next attempt not before {_moment(failed.due)}"]
+    shown += [f"  {readable.moment(each.at)}  {each}" for each in failed.recent]
+    return shown if failed.due is None else [*shown, f"next attempt not before {readable.moment(failed.due)}"]
 
 
 def record(promise: Promise) -> dict[str, Any]:
@@ -129,8 +129,4 @@ def record(promise: Promise) -> dict[str, Any]:
 
 
 def _age(promise: Promise) -> str:
-    return _moment(promise.settled_at or promise.created_at)
-
-
-def _moment(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds / 1_000, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+    return readable.moment(promise.settled_at or promise.created_at)

@@ -39,6 +39,11 @@ def nothing_changed() -> list[str]:
     return []
 
 
+def nothing_recorded() -> Value:
+    """Return the param of a promise that says nothing about its work."""
+    return EMPTY
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """One computation: its identity and its policy. The body stays with whoever runs it."""
@@ -53,7 +58,7 @@ class Work:
     keep_errors: bool = False
     retry: Policy = NEVER_AGAIN
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
-    param: Value = EMPTY  # what is recorded at creation, to explain the work later
+    about: Callable[[], Value] = nothing_recorded  # gives what the promise records, asked when one is made
     root: str = "value"  # how a path to a part that can't be kept begins
     changed: Callable[[], list[str]] = nothing_changed  # asked after the body: inputs that it mutated
 
@@ -69,17 +74,10 @@ class Work:
 
     def promise(self, parent: Context | None) -> Promise:
         """Return the promise to be created for this work."""
-        identity = {
-            "rnb:kind": self.kind,
-            "rnb:name": self.name,
-            "rnb:version": self.version,
-            "rnb:inputs": self.inputs,
-        }
-        if self.fingerprint:
-            identity["rnb:fingerprint"] = self.fingerprint
+        identity = self._identity()
         if parent is not None:
             identity |= {"rnb:parent": parent.id, "rnb:origin": parent.origin}
-        return Promise(id=self.id, param=self.param, tags={**self.tags, **identity})
+        return Promise(id=self.id, param=self.about(), tags={**self.tags, **identity})
 
     def guard(self, found: Promise) -> None:
         """Refuse a promise that belongs to other work.
@@ -90,12 +88,23 @@ class Work:
             The names both sides and the ways out. A promise that another client made under an explicit
             id carries no work, so it is taken as it is.
         """
-        mine = self.promise(None).tags
+        mine = self._identity()
         if "rnb:name" not in found.tags:
             return
         for tag, what in _GUARDED.items():
             if mine.get(tag) != found.tags.get(tag):
                 raise PromiseConflict(self.id, describe(mine, what), describe(found.tags, what))
+
+    def _identity(self) -> dict[str, str]:
+        identity = {
+            "rnb:kind": self.kind,
+            "rnb:name": self.name,
+            "rnb:version": self.version,
+            "rnb:inputs": self.inputs,
+        }
+        if self.fingerprint:
+            identity["rnb:fingerprint"] = self.fingerprint
+        return identity
 
     def under(self, prefix: str) -> Work:
         """Return the work with a prefix in front of its id."""

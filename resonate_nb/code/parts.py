@@ -6,6 +6,8 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from resonate_nb.code.edits import first_edit
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -57,7 +59,10 @@ def _change(was: Part, now: Part, *, own: bool) -> str:
     if was.kind != now.kind:
         return f"`{now.path}` is {_kind(now)}, was {_kind(was)}"
     if now.kind == "code":
-        return f"`{now.path}` itself changed" if own else f"helper `{now.path}` changed"
+        what = f"`{now.path}` itself changed" if own else f"helper `{now.path}` changed"
+        if not now.path:
+            what = "the cell's own code changed"
+        return ", ".join(filter(None, (what, first_edit(was.source, now.source))))
     return (
         f"{_name(now)}{':' if now.kind == 'constant' else ''} {_short(now.source)}, was {_short(was.source)}"
     )

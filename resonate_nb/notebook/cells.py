@@ -11,6 +11,7 @@ from resonate_nb import pins
 from resonate_nb.context import entered
 from resonate_nb.errors import StaleSource
 from resonate_nb.execution import Attempt, Caller, Delivered
+from resonate_nb.explain import forecast
 from resonate_nb.fingerprint import Fingerprint, fingerprint_cell
 from resonate_nb.functions import VERSION_DIGITS, stale_source
 from resonate_nb.ids import escape, validate_explicit
@@ -21,6 +22,14 @@ from resonate_nb.notebook.keeping import Keeping, NotToBeKept
 from resonate_nb.notebook.recorder import Recorder
 from resonate_nb.notebook.replaying import define, replay
 from resonate_nb.notebook.shell_names import is_history, is_shells
+from resonate_nb.notebook.why import (
+    computed_line,
+    few_words,
+    kept_words,
+    parts_of_cell,
+    replayed_line,
+)
+from resonate_nb.recent import OTHER_ALIASES, Run
 from resonate_nb.work import Outcome, Work
 
 if TYPE_CHECKING:
@@ -61,7 +70,7 @@ class CellRun:
         self._attempt: Attempt | None = None
         self._context: entered | None = None
         self._recorder = Recorder(shell)
-        self._replayed = False
+        self._skipped = False
         self._line = ""
         self._obstacle: str | None = None
         self._started = time.monotonic()
@@ -78,22 +87,28 @@ class CellRun:
         code = fingerprint_cell(self._tree, names, self._namespace, library=execution.library)
         self._names = names & self._namespace.keys()
         self._obstacle = self._obstacle_to_replay(code)
-        if self._obstacle is not None:
+        filename = sys._getframe(1).f_code.co_filename  # noqa: SLF001 (definitions must be found in the cell)
+        if self._obstacle is not None and not self._options.dry_run:
+            execution.recent.note(Run("cell", self._name, "", "plain", self._obstacle))
             self._recorder.start()
+            return
+        if self._options.dry_run:
+            self._skipped = True
+            print(self._forecast(code, filename))  # noqa: T201 (a person asked)
             return
         self._inputs = Inputs({}, code.captures)
         self._keeping = Keeping(self._namespace, self._analysis, self._names, self._inputs)
-        filename = sys._getframe(1).f_code.co_filename  # noqa: SLF001 (definitions must be found in the cell)
-        entry = self._enter(self._work(code), filename, rerun=self._options.rerun)
+        work = self._work(code, filename)
+        entry = self._enter(work, filename, rerun=self._options.rerun)
         if isinstance(entry, Delivered):
             kept: dict[str, Any] = entry.outcome.deliver()  # type: ignore[assignment]
             if self._keeping.fits(kept):
                 replay(self._shell, kept)
-                self._replayed = True
-                self._line = f"{self._name}: replayed, computed in {kept['<seconds>']:.1f} s before"
+                self._skipped = True
+                self._line = replayed_line(self._name, entry.promise, time.monotonic() - self._started)
                 return
-            # Other names than before would see the inputs change: what is kept does not fit this namespace.
-            entry = self._enter(self._work(code), filename, rerun=True)
+            entry = self._enter(work, filename, rerun=True)
+            execution.recent.note(Run("cell", self._name, work.id, "computed", OTHER_ALIASES))
         if isinstance(entry, Delivered):
             raise TypeError("a rerun is never delivered")
         self._attempt = entry
@@ -103,7 +118,7 @@ class CellRun:
 
     def link(self, _number: int) -> bool:
         """Return whether the statement is to be executed."""
-        return not self._replayed
+        return not self._skipped
 
     def end(self, result: Any) -> None:
         """Keep what the cell did, if it did it to the end."""
@@ -116,10 +131,13 @@ class CellRun:
             self._execution.abandon(self._attempt, error)
         elif self._attempt is not None:
             kept = self._keep_or_abandon(self._attempt, shown, result.result)
-            self._line = f"{self._name}: computed in {seconds:.1f} s, {kept}"
+            if self._looked_at:
+                reason = few_words(self._execution, self._attempt)
+                self._line = computed_line(self._name, seconds, self._inputs.seconds, kept, reason)
         elif self._obstacle is not None and error is None:
-            self._line = f"{self._name}: computed in {seconds:.1f} s, not kept: {self._obstacle}"
-        self._say(self._line)
+            self._line = computed_line(self._name, seconds, 0, f"not kept: {self._obstacle}", "")
+        if self._line and self._looked_at:
+            self._shell.display_pub.publish({"text/plain": self._line})
 
     def _enter(self, work: Work, filename: str, *, rerun: bool) -> Delivered | Attempt:
         caller = Caller(
@@ -128,9 +146,15 @@ class CellRun:
         )
         return self._execution.enter(work, caller, rerun=rerun)
 
-    def _work(self, code: Fingerprint) -> Work:
+    def _forecast(self, code: Fingerprint, filename: str) -> str:
+        if self._obstacle is not None:
+            return f"{self._name}: would be computed, as each time: {self._obstacle}"
+        self._inputs = Inputs({}, code.captures)
+        return str(forecast(self._execution, self._work(code, filename), rerun=self._options.rerun))
+
+    def _work(self, code: Fingerprint, filename: str) -> Work:
         number = self._options.version
-        if number is not None:
+        if number is not None and not self._options.dry_run:
             pins.check(self._execution, f"cell/{self._name}", number, code, "raise")
         version = code.digest[:VERSION_DIGITS] if number is None else f"v{number}"
         inputs, id = self._inputs.digest, self._options.id
@@ -142,6 +166,7 @@ class CellRun:
             inputs=inputs,
             fingerprint="" if number else code.digest,
             explicit=id is not None,
+            about=lambda: self._inputs.about(parts_of_cell(code, filename)),
             root="",
         ).under(self._execution.prefix)
 
@@ -170,16 +195,18 @@ class CellRun:
         try:
             value, references = self._keeping.collect(codec)
         except NotToBeKept as reason:
-            self._execution.abandon(attempt)
+            self._execution.abandon(attempt, not_kept=str(reason))
             return f"not kept: {reason}; it is computed again next time"
         value |= {"<shown>": list(shown), "<seconds>": time.monotonic() - self._started}
         if last is not None and not codec.unpicklable_parts({"<last>": last}):
             value["<last>"] = last
+        began = time.monotonic()
         self._execution.settle(attempt, Outcome(value), Caller(references=references))
-        return "kept"
+        return kept_words(self._execution, attempt, time.monotonic() - began) if self._looked_at else ""
 
-    def _say(self, line: str) -> None:
+    @property
+    def _looked_at(self) -> bool:
+        """Whether a person sees the line under the cell."""
         kernel = getattr(self._shell, "kernel", None)
-        looked_at = kernel is None or getattr(kernel, "_allow_stdin", False)
-        if line and looked_at and not self._options.quiet:
-            self._shell.display_pub.publish({"text/plain": line})
+        headless = kernel is not None and not getattr(kernel, "_allow_stdin", False)
+        return not (headless or self._options.quiet)

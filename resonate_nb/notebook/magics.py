@@ -12,6 +12,7 @@ from resonate_nb.notebook.cells import CellRun, Refusal
 from resonate_nb.notebook.options import parse_options
 from resonate_nb.notebook.shell_names import RUN_NAME
 from resonate_nb.notebook.transform import guard, mark, marker, unmarked
+from resonate_nb.notebook.why import why
 
 if TYPE_CHECKING:
     from resonate_nb.execution import Execution
@@ -33,6 +34,7 @@ class Extension:
         self._shell.events.register("post_run_cell", self.end)
         self._shell.register_magic_function(self.durable, "cell", "durable")
         self._shell.register_magic_function(self.promises, "line", "promises")
+        self._shell.register_magic_function(self.why, "line", "why")
         self._shell.user_ns_hidden[RUN_NAME] = None
 
     def visit(self, tree: ast.AST) -> ast.AST:
@@ -70,7 +72,7 @@ class Extension:
     def durable(self, line: str, cell: str) -> None:
         """Make the cell a durable promise.
 
-        %%durable [NAME] [--version N] [--id ID] [--ignore NAMES] [--rerun] [--quiet]
+        %%durable [NAME] [--version N] [--id ID] [--ignore NAMES] [--rerun] [--quiet] [--dry-run]
         """
         raise UsageError("%%durable stands on the first line of a cell, alone")
 
@@ -78,6 +80,10 @@ class Extension:
         """List promises: %promises [PREFIX] [--state S]."""
         prefix, _, state = (part.strip() for part in line.partition("--state"))
         print(views.table(views.listing(_execution(), prefix=prefix, state=state or None)))  # noqa: T201
+
+    def why(self, line: str) -> None:
+        """Say why something was computed or replayed: %why [NAME|ID], or nothing for what ran last."""
+        print(why(_execution(), line.strip(), self._shell.user_ns))  # noqa: T201
 
 
 def _execution() -> Execution:

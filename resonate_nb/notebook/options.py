@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from resonate_nb.errors import UsageError
 
 _WITH_VALUE = ("--version", "--id", "--ignore")
-_SWITCHES = ("--rerun", "--quiet")
+_SWITCHES = ("--rerun", "--quiet", "--dry-run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,7 @@ class CellOptions:
     ignore: frozenset[str] = frozenset()
     rerun: bool = False
     quiet: bool = False
+    dry_run: bool = False
 
 
 def parse_options(text: str) -> CellOptions:
@@ -57,6 +58,7 @@ def parse_options(text: str) -> CellOptions:
         ignore=frozenset(filter(None, given.get("--ignore", "").split(","))),
         rerun="--rerun" in given,
         quiet="--quiet" in given,
+        dry_run="--dry-run" in given,
     )
 
 

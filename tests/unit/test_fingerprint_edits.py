@@ -305,7 +305,10 @@ def test_parts_say_what_a_fingerprint_consists_of():
 def test_a_difference_is_told_in_words():
     old = taken("A = 0.2\ndef g(): return A\ndef f(): return g()")
     new = taken("A = 0.1\ndef g(): return A + 1\ndef f(): return g()")
-    assert difference(old.parts, new.parts) == ["helper `g` changed", "constant g.A: 0.1, was 0.2"]
+    assert difference(old.parts, new.parts) == [
+        "helper `g` changed, line 1: `return A + 1`, was `return A`",
+        "constant g.A: 0.1, was 0.2",
+    ]
     assert difference(old.parts, old.parts) == []
 
 

@@ -1,0 +1,233 @@
+"""Why something is computed or replayed, in words, against the promise that comes nearest to it.
+
+It compares what was recorded when promises were made. It never decides what happens: that is the
+identity's part alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from resonate_nb import about, leases, readable
+from resonate_nb.errors import NoSuchPromise
+from resonate_nb.failures import LAST_ERROR
+from resonate_nb.fingerprint import difference
+from resonate_nb.ids import escape, generation
+from resonate_nb.promise import Promise, State
+from resonate_nb.recent import ASKED
+from resonate_nb.store.base import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from resonate_nb.about import Noted
+    from resonate_nb.execution import Execution
+    from resonate_nb.recent import Run
+    from resonate_nb.store.base import Entry
+    from resonate_nb.work import Work
+
+_ANSWERS = frozenset({State.RESOLVED, State.REJECTED})
+_PAGE = 500
+_MOST_LISTED = 20_000  # promises of one name that are looked at
+_MOST_COMPARED = 25  # of those with the same inputs, the same code, and neither
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A sentence, the reasons for it, and what they were compared with."""
+
+    sentence: str
+    reasons: tuple[str, ...] = ()
+    against: str = ""
+
+    def __str__(self) -> str:
+        if not self.reasons:
+            return self.sentence
+        lines = [f"{self.sentence}, because", *(f"- {reason}" for reason in self.reasons)]
+        return "\n".join([*lines, f"compared with {self.against}"] if self.against else lines)
+
+
+def forecast(execution: Execution, work: Work, *, rerun: bool = False) -> Explanation:
+    """Return what a call or cell would do now."""
+    wanted, entry = work.promise(None), execution.store.get(work.id)
+    if entry is None:
+        return _because(f"{work.name}: would be computed", execution, wanted)
+    head = execution.store.head(work.id) or entry.promise
+    promise = head.seen(execution.clock.now())
+    if _other_work(wanted, promise):
+        sentence = f"{work.name}: would be refused with PromiseConflict: {work.id!r} belongs to other work"
+        return Explanation(sentence, tuple(differences(promise, wanted)), _kept_as(promise))
+    if promise.settled and rerun:
+        return Explanation(f"{work.name}: would be computed", (ASKED,), _kept_as(promise))
+    if promise.settled and promise.state not in work.unless:
+        return Explanation(f"{work.name}: would be replayed: {_computed(promise)}")
+    return _unsettled(f"{work.name}: would be", execution, entry, promise)
+
+
+def account_of_run(execution: Execution, run: Run) -> Explanation:
+    """Return what happened at the last run under a name."""
+    if run.happened == "plain":
+        return Explanation(f"{run.name}: computed, and again each time", (run.reason,))
+    entry = execution.store.get(run.id)
+    if entry is None:
+        return Explanation(
+            f"{run.name}: {run.happened}, but forgotten since: there is no {run.id!r} any more"
+        )
+    if run.happened == "replayed":
+        head = execution.store.head(run.id) or entry.promise
+        return Explanation(f"{run.name}: replayed, nothing that counts has changed: {_computed(head)}")
+    newest = execution.store.get(generation(run.id, entry.latest)) or entry
+    return account_of(execution, newest.promise, run.reason)
+
+
+def account_of(execution: Execution, promise: Promise, reason: str = "") -> Explanation:
+    """Return why a promise was made, and what became of it."""
+    name = promise.tags.get("rnb:name", promise.id)
+    if "rnb:name" not in promise.tags:
+        return Explanation(f"{promise.id}: made by another client, it says nothing about its work")
+    seen = promise.seen(execution.clock.now())
+    sentence = f"{name}: {_computed(seen)}" if seen.settled else f"{name}: not kept so far"
+    reasons = [reason] if reason else _again(promise)
+    if not seen.settled or reasons:
+        return Explanation(sentence, tuple(reasons or ["its attempt is under way, or was cut off"]))
+    return _because(sentence, execution, promise)
+
+
+def named(execution: Execution, name: str) -> Promise:
+    """Return the promise of this id, else the newest one of a cell or function of this name.
+
+    Raises
+    ------
+    NoSuchPromise
+        There is neither.
+    """
+    entry = execution.store.get(name)
+    if entry is not None:
+        return entry.promise
+    prefixes = (f"cell/{escape(name)}@", f"{escape(name)}@")
+    found = [each for prefix in prefixes for each in _listed(execution, execution.prefix + prefix)]
+    if not found:
+        raise NoSuchPromise(name)
+    newest = execution.store.get(max(found, key=lambda each: each.created_at).id)
+    if newest is None:
+        raise NoSuchPromise(name)
+    return newest.promise
+
+
+def reasons(execution: Execution, promise: Promise) -> tuple[list[str], Promise | None]:
+    """Return how a promise differs from the nearest one that was kept before it, and that one."""
+    nearest, fewest = None, list[str]()
+    for candidate in _candidates(execution, promise):
+        found = differences(candidate, promise)
+        if nearest is None or len(found) < len(fewest):
+            nearest, fewest = candidate, found
+    return fewest, nearest
+
+
+def differences(old: Promise, new: Promise) -> list[str]:
+    """Return in words how the work of one promise differs from that of an older one."""
+    before, after = about.read(old.param), about.read(new.param)
+    if new.tags.get("rnb:kind") == "cell" and "rnb:fingerprint" in new.tags:
+        before, after = before.with_constants(), after.with_constants()
+    said = [*_inputs(before.inputs, after.inputs)]
+    was, now = (each.tags.get("rnb:version", "") for each in (old, new))
+    fingerprints = [each.tags.get("rnb:fingerprint") for each in (old, new)]
+    if not said and old.tags.get("rnb:inputs") != new.tags.get("rnb:inputs") and before.inputs:
+        said.append("the inputs have the same content, but other ones of them share objects")
+    if fingerprints[0] == fingerprints[1] and was == now:
+        return said
+    if None in fingerprints:
+        return [*said, f"version {now}, was {was}"]
+    parts = difference(before.parts, after.parts) if before.parts and after.parts else []
+    if not parts and said and before.parts:
+        return said
+    return [*said, *(parts or [f"the code changed: version {now}, was {was}"])]
+
+
+def _inputs(old: Mapping[str, Noted], new: Mapping[str, Noted]) -> Iterator[str]:
+    for name in dict.fromkeys((*new, *old)):
+        was, now = old.get(name), new.get(name)
+        if was == now:
+            continue
+        if was is None and now is not None:
+            yield f"input `{name}` is new: {now.shown}"
+        elif now is None and was is not None:
+            yield f"input `{name}` is gone, was {was.shown}"
+        elif was is not None and now is not None and was.shown == now.shown:
+            yield f"input `{name}` has other content: {now.shown}"
+        elif was is not None and now is not None:
+            yield f"input `{name}`: {now.shown}, was {was.shown}"
+
+
+def _because(sentence: str, execution: Execution, promise: Promise) -> Explanation:
+    fewest, nearest = reasons(execution, promise)
+    if nearest is None:
+        return Explanation(sentence, ("nothing of this name was kept before",))
+    if not fewest:
+        return Explanation(sentence, ("it was asked for again: what was kept does not differ",))
+    return Explanation(sentence, tuple(fewest), _kept_as(nearest))
+
+
+def _unsettled(sentence: str, execution: Execution, entry: Entry, promise: Promise) -> Explanation:
+    if promise.settled:
+        return Explanation(f"{sentence} computed", (f"its promise ended as {promise.state}",))
+    lease = entry.lease
+    if lease is not None and lease.owner and not leases.ended(lease, execution.clock.now()):
+        owner = leases.Owner.parse(lease.owner) or lease.owner
+        return Explanation(f"{sentence} waited for: {owner} is computing it")
+    return Explanation(f"{sentence} computed", tuple(_again(promise) or ["its last attempt was cut off"]))
+
+
+def _again(promise: Promise) -> list[str]:
+    """Return what is recorded about earlier attempts that left the promise pending."""
+    said = {"rnb:not_kept": "not kept last time", LAST_ERROR: "the last attempt failed"}
+    return [f"{words}: {promise.tags[tag]}" for tag, words in said.items() if tag in promise.tags]
+
+
+def _computed(promise: Promise) -> str:
+    if not promise.settled or promise.settled_at is None:
+        return f"begun {readable.moment(promise.created_at)}"
+    took = promise.tags.get("rnb:seconds")
+    ended = "computed" if promise.state in _ANSWERS else promise.state.replace("_", " ")
+    duration = f" in {readable.seconds(float(took))}" if took else ""
+    return f"{ended} {readable.moment(promise.settled_at)}{duration}"
+
+
+def _kept_as(promise: Promise) -> str:
+    return f"{promise.id}, {_computed(promise)}"
+
+
+def _other_work(wanted: Promise, found: Promise) -> bool:
+    guarded = ("rnb:name", "rnb:inputs", "rnb:fingerprint")
+    return "rnb:name" in found.tags and any(wanted.tags.get(tag) != found.tags.get(tag) for tag in guarded)
+
+
+def _candidates(execution: Execution, promise: Promise) -> Iterable[Promise]:
+    """Return older answers of the same name that promise to be near, the newest first."""
+    name, kind = promise.tags.get("rnb:name", ""), promise.tags.get("rnb:kind", "")
+    prefix = f"{execution.prefix}{'cell/' if kind == 'cell' else ''}{escape(name)}@"
+    before = promise.created_at or execution.clock.now() + 1
+    older = [
+        each
+        for each in _listed(execution, prefix)
+        if each.state in _ANSWERS and each.id != promise.id and (each.settled_at or 0) <= before
+    ]
+    older.sort(key=lambda each: each.settled_at or 0, reverse=True)
+    chosen: dict[str, None] = {}
+    for tag in ("rnb:inputs", "rnb:version", "rnb:name"):
+        same = [each.id for each in older if each.tags.get(tag) == promise.tags.get(tag)]
+        chosen.update(dict.fromkeys(same[:_MOST_COMPARED]))
+    found = execution.store.get_many(chosen)
+    return [found[each.id].promise for each in older if each.id in found]
+
+
+def _listed(execution: Execution, prefix: str) -> Iterator[Promise]:
+    query, seen = Query(prefix=prefix, limit=_PAGE), 0
+    while seen < _MOST_LISTED:
+        page = execution.store.list(query, execution.clock.now())
+        yield from page.promises
+        if page.cursor is None:
+            return
+        seen += len(page.promises)
+        query = replace(query, cursor=page.cursor)
