@@ -2,10 +2,13 @@
 
 from resonate_nb.context import current
 from resonate_nb.errors import (
+    AlreadySettled,
     DamagedValue,
+    InvalidAnswer,
     InvalidId,
     MutatedArgument,
     NotKept,
+    Pending,
     PromiseCanceled,
     PromiseConflict,
     PromiseTimedOut,
@@ -20,19 +23,23 @@ from resonate_nb.errors import (
     UntrustedValue,
     VersionConflict,
 )
+from resonate_nb.people import aapprove, aask, achoose, aform, approve, ask, choose, form
 from resonate_nb.promise import Promise, State
 from resonate_nb.resonate import Resonate, configure, durable
 from resonate_nb.retry import Constant, Exponential, Linear, Never
 
 __all__ = [
+    "AlreadySettled",
     "Constant",
     "DamagedValue",
     "Exponential",
+    "InvalidAnswer",
     "InvalidId",
     "Linear",
     "MutatedArgument",
     "Never",
     "NotKept",
+    "Pending",
     "Promise",
     "PromiseCanceled",
     "PromiseConflict",
@@ -49,9 +56,17 @@ __all__ = [
     "Unpicklable",
     "UntrustedValue",
     "VersionConflict",
+    "aapprove",
+    "aask",
+    "achoose",
+    "aform",
+    "approve",
+    "ask",
+    "choose",
     "configure",
     "current",
     "durable",
+    "form",
 ]
 
 

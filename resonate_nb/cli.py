@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resonate_nb import views
-from resonate_nb.errors import NoSuchPromise, ResonateError, UsageError
+from resonate_nb import cli_people, views
+from resonate_nb.errors import InvalidAnswer, NoSuchPromise, ResonateError, UsageError
 from resonate_nb.resonate import Resonate
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
-    except UsageError as problem:
+    except (UsageError, InvalidAnswer) as problem:
         print(problem, file=sys.stderr)
         return 2
     except ResonateError as problem:
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         ("forget", _forget, "delete a promise with its value"),
     ):
         add(name, command, help).add_argument("id")
+    cli_people.add_commands(add)
     for each in ("list", "show", "tree"):
         commands.choices[each].add_argument("--json", action="store_true")
     return parser

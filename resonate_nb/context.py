@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+class Numbering:
+    """Series of numbers from 1, one for each name: what makes the n-th call the n-th. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._series: dict[str, count[int]] = {}
+
+    def next(self, name: str) -> int:
+        """Return the next number of the series with this name."""
+        return next(self._series.setdefault(name, count(1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +30,7 @@ class Context:
     work_id: str  # as called, without the generation
     attempt: int  # the fencing number: 1 for the first attempt
     parent: Context | None = None
+    numbering: Numbering = field(default_factory=Numbering, compare=False, repr=False)  # of this attempt
 
     @property
     def origin(self) -> str:

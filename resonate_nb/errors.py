@@ -85,6 +85,47 @@ class PromiseRejected(ResonateError):
         return f"promise {self.id!r} was rejected with {str(self.value)[:200]!r}"
 
 
+class InvalidAnswer(ResonateError):
+    """The question refuses this answer and stays open."""
+
+    def __init__(self, id: str, reason: str) -> None:
+        self.id, self.reason = id, reason
+        super().__init__(id, reason)
+
+    def __str__(self) -> str:
+        return f"{self.reason} (the question {self.id!r} stays open)"
+
+
+class AlreadySettled(ResonateError):
+    """Somebody settled the promise before, with another outcome."""
+
+    def __init__(self, id: str, outcome: str) -> None:
+        self.id, self.outcome = id, outcome
+        super().__init__(id, outcome)
+
+    def __str__(self) -> str:
+        return f"promise {self.id!r} is {self.outcome} already, and the first answer counts"
+
+
+class Pending(BaseException):
+    """A question waits for a person, and nobody here can answer it: run again after the answer.
+
+    Not an `Exception`, so that the `except Exception` of a body does not take waiting for a failure.
+    """
+
+    def __init__(self, id: str, *others: str) -> None:
+        self.id, self.ids = id, (id, *others)
+        super().__init__(id, *others)
+
+    def __str__(self) -> str:
+        more = ", and so on" if len(self.ids) > 1 else ""
+        return f"waiting for: {', '.join(self.ids)} (resonate-nb answer {self.id} VALUE{more})"
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the one line that a notebook shows instead of a traceback."""
+        return [f"Pending: {self}"]
+
+
 class LeaseLost(ResonateError):
     """Another owner took the promise over; what this one computed is discarded."""
 

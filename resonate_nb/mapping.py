@@ -8,7 +8,7 @@ import sys
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Self
 
-from resonate_nb.errors import UsageError
+from resonate_nb.errors import Pending, UsageError
 from resonate_nb.execution import Attempt
 from resonate_nb.work import Outcome
 
@@ -73,7 +73,11 @@ def _compute(
     if not isinstance(entry, Attempt):
         outcome = entry.outcome
         return (lambda: outcome), True
-    result = execution.compute(entry, functools.partial(function.__wrapped__, *arguments))
+    try:
+        result = execution.compute(entry, functools.partial(function.__wrapped__, *arguments))
+    except Pending as waiting:  # the other items have questions to ask, too
+        waits = Outcome(error=waiting)
+        return (lambda: waits), False
     return execution.post(entry, result), False
 
 
@@ -121,7 +125,11 @@ def _in_threads(
 
 
 def _values(outcomes: Sequence[Outcome], *, return_exceptions: bool) -> list[Any]:
-    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    waiting = [id for error in errors if isinstance(error, Pending) for id in error.ids]
+    failed = [error for error in errors if not isinstance(error, Pending)]
+    if waiting and (return_exceptions or not failed):
+        raise Pending(*dict.fromkeys(waiting))
     if failed and not return_exceptions:
         failed[0].add_note(
             f"{len(failed):,} of {len(outcomes):,} items failed, this is the first; the others are kept. "

@@ -11,6 +11,7 @@ from resonate_nb.errors import (
     MutatedArgument,
     NoSuchPromise,
     NotKept,
+    Pending,
     ResonateWarning,
     StoreUnavailable,
     Unpicklable,
@@ -118,6 +119,8 @@ class Settling:
         failures = attempt.trail.failures
         if isinstance(reason, Exception):
             return failures.and_then(reason, at=self.delivering.clock.now(), due=None).tags
+        if isinstance(reason, Pending):  # nor is waiting
+            return {}
         if reason is not None:  # an interrupt is no failure: the series goes on when it is due
             return {LAST_ERROR: type(reason).__name__}
         return failures.ended().tags if failures.series else {}

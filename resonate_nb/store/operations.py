@@ -1,4 +1,4 @@
-"""The operations that change a store: create, acquire, settle, release, note, renew, forget, set aside.
+"""The operations that change a store: create, open, acquire, settle, release, note, renew, forget, set aside.
 
 Time is read once, by the caller, and travels in the operation as `now`.
 """
@@ -34,6 +34,35 @@ class Create:
             entry = Entry(self.promise.created(self.now))
             rows.put(entry)
         return entry.promise.seen(self.now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """Store a pending promise that nobody computes, or find the one that answers for its id.
+
+    A settled promise in one of the states in `unless` is no answer: then a new generation begins.
+    """
+
+    promise: Promise  # as to be created, with the plain id
+    now: int
+    unless: frozenset[State] = frozenset()
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> tuple[Promise, bool]:
+        """Return the promise, pending or the answer, and whether it was made now."""
+        first = rows.get(validate(self.promise.id))
+        if first is None:
+            return self._start(rows, self.promise)
+        for number in (first.head, first.latest):
+            found = _generation_of(rows, first, number).promise.seen(self.now)
+            if not found.settled or found.state not in self.unless:
+                return found, False
+        return self._start(rows, _next_generation(rows, first, self.promise))
+
+    def _start(self, rows: Rows, promise: Promise) -> tuple[Promise, bool]:
+        created = promise.created(self.now)
+        rows.put(Entry(created))
+        return created, True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +102,12 @@ class Acquire:
         first = rows.get(validate(self.promise.id))
         if first is None:
             return self._start(rows, self.promise.created(self.now))
-        head = self._generation_of(rows, first, first.head).promise.seen(self.now)
+        head = _generation_of(rows, first, first.head).promise.seen(self.now)
         if head.settled and head.state not in self.unless:
             return Claim(head)
-        newest = self._generation_of(rows, first, first.latest)
+        newest = _generation_of(rows, first, first.latest)
         if newest.promise.seen(self.now).settled:
-            return self._next_generation(rows, first)
+            return self._start(rows, _next_generation(rows, first, self.promise).created(self.now))
         return self._take(rows, newest)
 
     def _start(self, rows: Rows, promise: Promise) -> Claim:
@@ -94,18 +123,6 @@ class Acquire:
         fence = 1 if lease is None else lease.fence + 1
         rows.put(replace(entry, lease=Lease(self.owner, fence, self.until)))
         return Claim(entry.promise, fence=fence)
-
-    def _next_generation(self, rows: Rows, first: Entry) -> Claim:
-        number = first.latest + 1
-        while rows.get(generation(self.promise.id, number)) is not None:
-            number += 1  # the id is plain text: a client may have created one that looks like ours
-        rows.put(replace(first, latest=number))
-        promise = replace(self.promise, id=generation(self.promise.id, number))
-        return self._start(rows, promise.created(self.now))
-
-    def _generation_of(self, rows: Rows, first: Entry, number: int) -> Entry:
-        entry = rows.get(generation(self.promise.id, number))
-        return first if entry is None else entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,3 +265,18 @@ class SetAside:
 
 def _owned(entry: Entry, owner: str) -> bool:
     return entry.lease is not None and entry.lease.owner == owner
+
+
+def _generation_of(rows: Rows, first: Entry, number: int) -> Entry:
+    entry = rows.get(generation(first.promise.id, number))
+    return first if entry is None else entry
+
+
+def _next_generation(rows: Rows, first: Entry, promise: Promise) -> Promise:
+    """Count one generation more, and return the promise under its id."""
+    plain = first.promise.id
+    number = first.latest + 1
+    while rows.get(generation(plain, number)) is not None:
+        number += 1  # the id is plain text: a client may have created one that looks like ours
+    rows.put(replace(first, latest=number))
+    return replace(promise, id=generation(plain, number))

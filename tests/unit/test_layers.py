@@ -34,7 +34,7 @@ FLOORS = [
         "rebuilding",
         "pickling",
     }
-    | {"exceptions_codec", "codec"},
+    | {"exceptions_codec", "codec", "schemas", "questions"},
     {"store"},
     {
         "context",
@@ -48,11 +48,14 @@ FLOORS = [
         "settling",
         "retrying",
         "execution",
+        "answers",
     },
-    {"pins", "mapping", "functions", "inputs", "views", "explain"},
+    {"pins", "mapping", "functions", "inputs", "views", "explain"}
+    | {"shown", "safe_html", "asking", "terminal", "cards", "inbox"},
     {"resonate"},
     {"notebook", "server"},
-    {"running", "demo_packages", "demo", "cli", "__main__"},
+    {"people"},
+    {"running", "demo_packages", "demo", "cli", "cli_people", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 

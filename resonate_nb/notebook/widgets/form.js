@@ -1,0 +1,319 @@
+// The form under a question. It checks nothing itself: whoever keeps the answer says whether it fits.
+//
+// An answer goes from the browser to the Jupyter server and so to the store, which works while the kernel
+// is busy or dead; where no server knows the store, it goes to the kernel by the widget's own channel.
+
+const SILENT = 5000; // milliseconds after which a kernel that does not answer is called busy
+
+function render({ model, el }) {
+  // JupyterLab would take Enter on a button for its own shortcut.
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  const question = model.get("question");
+  const name = `rnb-${Math.random().toString(36).slice(2)}`;
+  const form = element("form", { class: "rnb-form", noValidate: true, autocomplete: "off" });
+  const fields = question.kind === "approve" ? [] : fieldsOf(question, name);
+  const comment = question.comment ? commentField(name) : null;
+  const alert = element("div", { class: "rnb-alert", role: "alert", id: `${name}-alert` });
+  const status = element("div", { class: "rnb-status", role: "status" });
+  const buttons = element("div", { class: "rnb-buttons" });
+
+  if (question.kind === "approve") {
+    group(form, question.text, name);
+    for (const [label, value] of [["Approve", true], ["Reject", false]]) {
+      // No submit buttons: Enter in the comment must not approve anything.
+      const button = element("button", { type: "button", text: label, class: value ? "rnb-accept" : "" });
+      button.addEventListener("click", () => send(value));
+      buttons.append(button);
+    }
+  } else {
+    if (question.kind === "form") group(form, question.text, name);
+    fields.forEach((field) => form.append(field.row));
+    buttons.append(element("button", { type: "submit", text: "Send", class: "rnb-accept" }));
+  }
+  if (comment) form.append(comment.row);
+  form.append(buttons, alert, status);
+  el.append(form);
+
+  const answering = channel(model, { refuse, taken, silent });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (question.kind === "approve") return;
+    let answer;
+    try {
+      answer = question.kind === "form" ? objectOf(fields) : fields[0].read();
+    } catch (problem) {
+      refuse(problem.message);
+      return;
+    }
+    send(answer);
+  });
+  return () => answering.close();
+
+  function send(value) {
+    alert.textContent = "";
+    status.textContent = "Sending…";
+    enable(false);
+    answering.send(value === undefined ? null : value, comment ? comment.read() : "");
+  }
+
+  function refuse(reason) {
+    enable(true);
+    status.textContent = "";
+    alert.textContent = reason;
+    const input = form.querySelector("input, select, textarea");
+    if (question.kind !== "approve" && input) {
+      input.setAttribute("aria-invalid", "true");
+      input.setAttribute("aria-describedby", alert.id);
+      input.focus();
+    }
+  }
+
+  function taken() {
+    alert.textContent = "";
+    status.textContent = "Answered.";
+    enable(false);
+  }
+
+  function silent() {
+    status.textContent = `The kernel is busy or gone. resonate-nb answer ${model.get("promise")} VALUE works at any time.`;
+    enable(true);
+  }
+
+  function enable(on) {
+    for (const each of form.elements) each.disabled = !on;
+  }
+}
+
+// How answers travel: says hello on both ways when the form is drawn, so that the kernel knows it can wait.
+function channel(model, { refuse, taken, silent }) {
+  const promise = model.get("promise");
+  let byServer = false;
+  let timer = null;
+
+  const received = (message) => {
+    clearTimeout(timer);
+    if (message.kind === "refused") refuse(message.reason);
+    if (message.kind === "taken") taken();
+  };
+  model.on("msg:custom", received);
+  model.send({ kind: "hello" });
+  const greeting = {
+    timeoutAt: Date.now() + 60000,
+    tags: { "rnb:kind": "hello" },
+  };
+  request(model, "PUT", model.get("hello"), greeting).then((reply) => {
+    byServer = reply !== null && reply.ok;
+  });
+
+  async function send(value, comment) {
+    if (byServer && (await sendByServer(value, comment))) return;
+    clearTimeout(timer);
+    timer = setTimeout(silent, SILENT);
+    model.send({ kind: "answer", value, comment });
+  }
+
+  // Whether the server knew what to do with the answer, taken or refused.
+  async function sendByServer(value, comment) {
+    const answer = { state: "resolved", value };
+    if (comment) answer.comment = comment;
+    const reply = await request(model, "PATCH", promise, answer);
+    if (reply === null) return false;
+    if (reply.ok) {
+      taken();
+      return true;
+    }
+    if (![400, 409, 422].includes(reply.status)) return false;
+    refuse(await reasonOf(reply));
+    return true;
+  }
+
+  function close() {
+    clearTimeout(timer);
+    model.off("msg:custom", received);
+  }
+
+  return { send, close };
+}
+
+async function request(model, method, id, body) {
+  const page = pageConfig();
+  const base = page.baseUrl ?? model.get("server");
+  if (!base) return null;
+  const headers = { "Content-Type": "application/json", "resonate-nb-store": encodeURIComponent(model.get("store")) };
+  const xsrf = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie);
+  if (xsrf) headers["X-XSRFToken"] = xsrf[1];
+  if (page.token) headers.Authorization = `token ${page.token}`;
+  const url = `${base.replace(/\/*$/, "/")}resonate-nb/promises/${encoded(id)}`;
+  try {
+    return await fetch(url, { method, headers, body: JSON.stringify(body), credentials: "same-origin" });
+  } catch {
+    return null; // no server there: the kernel is asked instead
+  }
+}
+
+async function reasonOf(reply) {
+  const text = await reply.text();
+  try {
+    const content = JSON.parse(text);
+    return content.message ?? content.error ?? content.detail ?? text;
+  } catch {
+    return text || reply.statusText;
+  }
+}
+
+// Slashes stay as they are, since proxies dislike %2F, unless the browser would take a part for a step up.
+function encoded(id) {
+  const parts = id.split("/");
+  return parts.some((part) => /^\.{0,2}$/.test(part)) ? encodeURIComponent(id) : parts.map(encodeURIComponent).join("/");
+}
+
+function pageConfig() {
+  const config = document.getElementById("jupyter-config-data");
+  try {
+    return config ? JSON.parse(config.textContent) : {};
+  } catch {
+    return {};
+  }
+}
+
+function fieldsOf(question, name) {
+  const { schema } = question;
+  if (question.kind === "form" && schema.properties) {
+    const required = schema.required ?? [];
+    const defaults = question.default ?? {};
+    return Object.entries(schema.properties).map(([key, each], index) =>
+      field({
+        schema: each,
+        key,
+        label: each.title ?? key,
+        initial: defaults[key] ?? each.default,
+        id: `${name}-${index}`,
+        required: required.includes(key),
+      }),
+    );
+  }
+  const label = question.text || schema.title || "Answer";
+  return [field({ schema, key: null, label, initial: question.default, id: name, required: true })];
+}
+
+// One field: its row of the page, and what is read from it (undefined where nothing was entered).
+function field({ schema, key, label, initial, id, required }) {
+  const row = element("div", { class: "rnb-field" });
+  const { input, read } = control(schema, initial, id, required);
+  if (input.getAttribute("role") === "group") {
+    const caption = element("div", { class: "rnb-label", text: label, id: `${id}-label` });
+    input.setAttribute("aria-labelledby", caption.id);
+    row.append(caption, input);
+  } else {
+    row.append(element("label", { class: "rnb-label", text: label, htmlFor: id }), input);
+  }
+  if (schema.description) row.append(element("div", { class: "rnb-help", text: schema.description }));
+  return { row, key, read };
+}
+
+function control(schema, initial, id, required) {
+  if (schema.enum) return oneOf(schema.enum, initial, id, required);
+  if (schema.type === "boolean") return oneOf([true, false], initial, id, required);
+  if (schema.type === "array" && schema.items?.enum) return anyOf(schema.items.enum, initial, id);
+  if (schema.type === "integer" || schema.type === "number") return number(schema, initial, id);
+  if (schema.type === "string") return text(schema, initial, id, required);
+  return json(initial, id);
+}
+
+function oneOf(options, initial, id, required) {
+  const input = element("select", { id });
+  const chosen = options.findIndex((each) => each === initial);
+  if (chosen < 0 || !required) input.append(element("option", { value: "", text: "" }));
+  options.forEach((each, index) => {
+    input.append(element("option", { value: String(index), text: shown(each), selected: index === chosen }));
+  });
+  return { input, read: () => (input.value === "" ? undefined : options[Number(input.value)]) };
+}
+
+function anyOf(options, initial, id) {
+  const input = element("div", { id, role: "group", class: "rnb-options" });
+  const boxes = options.map((each, index) => {
+    const checked = (initial ?? []).includes(each);
+    const box = element("input", { type: "checkbox", id: `${id}-${index}`, checked });
+    const label = element("label", { htmlFor: box.id });
+    label.append(box, ` ${shown(each)}`);
+    input.append(label);
+    return box;
+  });
+  return { input, read: () => options.filter((_, index) => boxes[index].checked) };
+}
+
+function number(schema, initial, id) {
+  const step = schema.type === "integer" ? "1" : "any";
+  const input = element("input", { id, type: "number", step, value: initial ?? "" });
+  const read = () => {
+    if (input.validity.badInput) throw new Error("That is not a number.");
+    return input.value === "" ? undefined : Number(input.value);
+  };
+  return { input, read };
+}
+
+function text(schema, initial, id, required) {
+  const type = { date: "date", "date-time": "datetime-local" }[schema.format] ?? "text";
+  const long = type === "text" && ((initial ?? "").includes("\n") || schema.maxLength > 200);
+  const input = long ? element("textarea", { id, rows: 4 }) : element("input", { id, type });
+  input.value = initial ?? "";
+  const optional = !required || type !== "text";
+  return { input, read: () => (input.value === "" && optional ? undefined : input.value) };
+}
+
+function json(initial, id) {
+  const input = element("textarea", { id, rows: 6, spellcheck: false, class: "rnb-json" });
+  input.value = initial === undefined || initial === null ? "" : JSON.stringify(initial, null, 2);
+  const read = () => {
+    if (input.value.trim() === "") return undefined;
+    try {
+      return JSON.parse(input.value);
+    } catch (problem) {
+      throw new Error(`This field takes JSON: ${problem.message}`);
+    }
+  };
+  return { input, read };
+}
+
+function objectOf(fields) {
+  if (fields.length === 1 && fields[0].key === null) return fields[0].read();
+  const found = {};
+  for (const { key, read } of fields) {
+    const value = read();
+    if (value !== undefined) found[key] = value;
+  }
+  return found;
+}
+
+function commentField(name) {
+  const input = element("input", { id: `${name}-comment`, type: "text" });
+  const row = element("div", { class: "rnb-field" });
+  row.append(element("label", { class: "rnb-label", text: "Comment", htmlFor: input.id }), input);
+  return { row, read: () => input.value };
+}
+
+function group(form, text, name) {
+  if (!text) return;
+  const caption = element("div", { class: "rnb-label", text, id: `${name}-label` });
+  form.setAttribute("role", "group");
+  form.setAttribute("aria-labelledby", caption.id);
+  form.append(caption);
+}
+
+function shown(option) {
+  if (option === true) return "Yes";
+  if (option === false) return "No";
+  return String(option);
+}
+
+// Text goes in as text: nothing that a question says is ever taken for markup.
+function element(tag, { class: className, text, role, ...properties }) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  if (role) made.setAttribute("role", role);
+  return Object.assign(made, properties);
+}
+
+export default { render };
