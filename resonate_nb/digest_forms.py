@@ -23,6 +23,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+from resonate_nb.code.live_code import name_of_hidden_method
+
 OWN_DIGEST = "__durable_digest__"
 
 NEW_OBJECT = copyreg.__newobj__  # type: ignore[attr-defined]
@@ -239,7 +241,15 @@ def _builtin_form(function: Any) -> Form:
     owner = function.__self__
     if owner is None or isinstance(owner, types.ModuleType):
         return Form("builtin function", (function.__module__, function.__qualname__))
+    if (offered := name_of_hidden_method(function)) is not None:
+        return Form("builtin function", offered)
     return Form("builtin method", (function.__name__, owner), ("", ".__self__"))
+
+
+def _method_form(method: types.MethodType) -> Form:
+    if (offered := name_of_hidden_method(method)) is not None:
+        return Form("builtin function", offered)
+    return Form("method", (method.__func__, method.__self__), ("", ".__self__"))
 
 
 def _descriptor_form(descriptor: Any) -> Form:
@@ -267,7 +277,7 @@ FORMS: dict[type, FormOf] = {
     types.GenericAlias: lambda alias: Form("alias", (alias.__origin__, alias.__args__)),
     types.UnionType: lambda union: Form("union", union.__args__),
     types.ModuleType: lambda module: Form("module", (module.__name__,)),
-    types.MethodType: lambda method: Form("method", (method.__func__, method.__self__), ("", ".__self__")),
+    types.MethodType: _method_form,
     types.BuiltinFunctionType: _builtin_form,
     types.MethodWrapperType: _builtin_form,
     types.MethodDescriptorType: _descriptor_form,

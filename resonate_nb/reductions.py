@@ -14,6 +14,7 @@ import cloudpickle
 from cloudpickle.cloudpickle import _class_reduce, _code_reduce, _dynamic_class_reduce, subimport
 
 from resonate_nb import rebuilding
+from resonate_nb.code.live_code import name_of_hidden_method
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,10 +107,18 @@ def _code(obj: types.CodeType) -> Reduced:
 
 
 def _method(obj: types.MethodType) -> Reduced:
+    if (offered := name_of_hidden_method(obj)) is not None:
+        return getattr, (sys.modules[offered[0]], offered[1])
     name = obj.__func__.__name__
     if getattr(obj.__self__, name, None) == obj:
         return getattr, (obj.__self__, name)
     return types.MethodType, (obj.__func__, obj.__self__)
+
+
+def _builtin(obj: types.BuiltinFunctionType) -> Reduced | str:
+    owner = obj.__self__
+    offered = None if isinstance(owner, types.ModuleType | None) else name_of_hidden_method(obj)
+    return obj.__reduce__() if offered is None else (getattr, (sys.modules[offered[0]], offered[1]))
 
 
 def _module(obj: types.ModuleType) -> Reduced:
@@ -145,6 +154,7 @@ def _refuse_view(_: memoryview) -> NoReturn:
 DISPATCH: dict[type, Callable[[Any], Reduced]] = {
     io.TextIOWrapper: _refuse_file,
     memoryview: _refuse_view,
+    types.BuiltinFunctionType: _builtin,
     types.CellType: _cell,
     types.CodeType: _code,
     types.MethodType: _method,

@@ -9,7 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.code.libraries import library_of
-from resonate_nb.code.live_code import module_of, name_in_library, qualified_name
+from resonate_nb.code.live_code import module_of, name_in_library, name_of_hidden_method, qualified_name
 from resonate_nb.code.nodes import Role
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ _NAMED = (
 
 def refer_to_compound(graph: Graph, node: Node, label: str, value: Any, place: Place) -> Role:
     """Add what is neither a literal nor a node."""
+    if isinstance(value, types.MethodType | types.BuiltinMethodType):
+        offered = name_of_hidden_method(value)
+        if offered is not None:
+            return graph.refer_to_library(node, label, *offered)
     match value:
         case functools.partial() | functools.partialmethod():
             return _refer_to_partial(graph, node, label, value, place)

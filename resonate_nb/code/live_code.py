@@ -11,9 +11,9 @@ from resonate_nb.code.libraries import library_of
 
 
 def plain(value: Any) -> Any:
-    """Return the plain function of a durable one, anything else as it is."""
+    """Return the plain function of a durable one, what a stand-in stands for, anything else as it is."""
     if type(value) is types.FunctionType:
-        return value
+        return vars(value).get("__stands_for__", value)
     is_durable = inspect.getattr_static(value, "__durable_function__", False) is True
     return value.__wrapped__ if is_durable else value
 
@@ -50,6 +50,24 @@ def name_in_library(value: Any) -> tuple[str, str] | None:
         if found is not None and library_of(module) is not None and vars(found).get(name) is value:
             return str(module), name
     return None
+
+
+def name_of_hidden_method(method: Any) -> tuple[str, str] | None:
+    """Return module and name of a method that a library offers as if it were a function.
+
+    The object behind it is the library's own: `random.shuffle` belongs to the one hidden generator.
+
+    >>> import random
+    >>> name_of_hidden_method(random.shuffle), name_of_hidden_method(random.Random(1).shuffle)
+    (('random', 'shuffle'), None)
+    """
+    module = type(method.__self__).__module__
+    offered = vars(sys.modules[module]).get(method.__name__) if module in sys.modules else None
+    if offered is None or library_of(module) is None:
+        return None
+    offered = plain(offered)
+    same = type(offered) is type(method) and offered.__self__ is method.__self__
+    return (module, method.__name__) if same else None
 
 
 def _is_own(cell: types.CellType) -> bool:

@@ -19,6 +19,7 @@ from resonate_nb.inputs import Inputs
 from resonate_nb.notebook.analysis import analyse, cell_name
 from resonate_nb.notebook.definitions import replayable_definition
 from resonate_nb.notebook.keeping import Keeping, NotToBeKept
+from resonate_nb.notebook.randomness import Draws
 from resonate_nb.notebook.recorder import Recorder
 from resonate_nb.notebook.replaying import define, replay
 from resonate_nb.notebook.shell_names import is_history, is_shells
@@ -29,7 +30,7 @@ from resonate_nb.notebook.why import (
     parts_of_cell,
     replayed_line,
 )
-from resonate_nb.recent import OTHER_ALIASES, Run
+from resonate_nb.recent import OTHER_ALIASES, OTHER_DRAWS, Run
 from resonate_nb.work import Outcome, Work
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class CellRun:
         self._attempt: Attempt | None = None
         self._context: entered | None = None
         self._recorder = Recorder(shell)
+        self._draws = Draws()
         self._skipped = False
         self._line = ""
         self._obstacle: str | None = None
@@ -83,6 +85,7 @@ class CellRun:
     def begin(self) -> None:
         """Deliver the cell's outcome if it is settled, else make ready to compute it."""
         execution = self._execution = self._open()
+        self._draws.begin()
         names = {name for name in self._analysis.inputs - self._options.ignore if not is_shells(name)}
         code = fingerprint_cell(self._tree, names, self._namespace, library=execution.library)
         self._names = names & self._namespace.keys()
@@ -100,15 +103,19 @@ class CellRun:
         self._keeping = Keeping(self._namespace, self._analysis, self._names, self._inputs)
         work = self._work(code, filename)
         entry = self._enter(work, filename, rerun=self._options.rerun)
+        if isinstance(entry, Delivered) and not work.explicit and not self._draws.fit(_kept(entry)):
+            work = self._draws.among_inputs_of(work, _kept(entry))
+            entry = self._enter(work, filename, rerun=False)
         if isinstance(entry, Delivered):
-            kept: dict[str, Any] = entry.outcome.deliver()  # type: ignore[assignment]
-            if self._keeping.fits(kept):
+            kept = _kept(entry)
+            if self._keeping.fits(kept) and self._draws.fit(kept):
                 replay(self._shell, kept)
                 self._skipped = True
                 self._line = replayed_line(self._name, entry.promise, time.monotonic() - self._started)
                 return
             entry = self._enter(work, filename, rerun=True)
-            execution.recent.note(Run("cell", self._name, work.id, "computed", OTHER_ALIASES))
+            reason = OTHER_ALIASES if self._draws.fit(kept) else OTHER_DRAWS
+            execution.recent.note(Run("cell", self._name, work.id, "computed", reason))
         if isinstance(entry, Delivered):
             raise TypeError("a rerun is never delivered")
         self._attempt = entry
@@ -123,6 +130,7 @@ class CellRun:
     def end(self, result: Any) -> None:
         """Keep what the cell did, if it did it to the end."""
         shown = self._recorder.stop()
+        self._draws.end()
         if self._context is not None:
             self._context.__exit__()
         error = result.error_before_exec or result.error_in_exec
@@ -192,12 +200,13 @@ class CellRun:
     def _keep(self, attempt: Attempt, shown: tuple[Any, ...], last: Any) -> str:
         """Settle the promise with the outputs, and return in words what came of it."""
         codec = self._execution.codec
+        draws = self._draws.to_keep()
         try:
             value, references = self._keeping.collect(codec)
         except NotToBeKept as reason:
             self._execution.abandon(attempt, not_kept=str(reason))
             return f"not kept: {reason}; it is computed again next time"
-        value |= {"<shown>": list(shown), "<seconds>": time.monotonic() - self._started}
+        value |= {**draws, "<shown>": list(shown), "<seconds>": time.monotonic() - self._started}
         if last is not None and not codec.unpicklable_parts({"<last>": last}):
             value["<last>"] = last
         began = time.monotonic()
@@ -210,3 +219,8 @@ class CellRun:
         kernel = getattr(self._shell, "kernel", None)
         headless = kernel is not None and not getattr(kernel, "_allow_stdin", False)
         return not (headless or self._options.quiet)
+
+
+def _kept(entry: Delivered) -> dict[str, Any]:
+    kept: dict[str, Any] = entry.outcome.deliver()  # type: ignore[assignment]
+    return kept

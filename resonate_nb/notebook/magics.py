@@ -10,6 +10,7 @@ from resonate_nb import resonate, views
 from resonate_nb.errors import ResonateWarning, UsageError
 from resonate_nb.notebook.cells import CellRun, Refusal
 from resonate_nb.notebook.options import parse_options
+from resonate_nb.notebook.randomness import watch
 from resonate_nb.notebook.shell_names import RUN_NAME
 from resonate_nb.notebook.transform import guard, mark, marker, unmarked
 from resonate_nb.notebook.why import why
@@ -36,6 +37,7 @@ class Extension:
         self._shell.register_magic_function(self.promises, "line", "promises")
         self._shell.register_magic_function(self.why, "line", "why")
         self._shell.user_ns_hidden[RUN_NAME] = None
+        watch.begin("\n".join(self._shell.user_ns.get("In", ())))
 
     def visit(self, tree: ast.AST) -> ast.AST:
         """Return the guarded tree of a durable cell; a fault of ours runs the cell plainly."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
+from resonate_nb.notebook.randomness import restore
 from resonate_nb.notebook.recorder import NO_RESULT, show
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ def define(shell: Any, analysis: CellAnalysis, filename: str) -> None:
 
 
 def replay(shell: Any, kept: Mapping[str, Any]) -> None:
-    """Set the outputs, delete what the cell deleted, and show what it showed."""
+    """Set the outputs, delete what the cell deleted, leave the generators as it did, show what it showed."""
     shell.user_ns.update({name: value for name, value in kept.items() if not name.startswith("<")})
     for name in kept["<deleted>"]:
         shell.user_ns.pop(name, None)
+    restore(kept)
     show(shell, kept["<shown>"], result=kept.get("<last>", NO_RESULT))
