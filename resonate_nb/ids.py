@@ -66,3 +66,13 @@ def split_generation(id: str) -> tuple[str, int]:
     if found is None or int(found[1]) < 2:
         return id, 1
     return id[: found.start()], int(found[1])
+
+
+def internal(kind: str, *names: str) -> str:
+    """Return the key of a row that is no promise, such as a message under way; no promise can have it."""
+    return "\0" + "/".join((kind, *names))
+
+
+def is_internal(id: object) -> bool:
+    """Return whether this is the key of a row that is no promise."""
+    return isinstance(id, str) and id.startswith("\0")

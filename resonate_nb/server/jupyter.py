@@ -10,6 +10,7 @@ import atexit
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from resonate_nb.server.service import Service
 
 SERVER_VARIABLE = "RESONATE_NB_SERVER"  # tells kernels where the resource of their server is
+STORE_HEADER = "resonate-nb-store"  # names a store by its path, percent-encoded
 _MOUNT = "resonate-nb"
 
 
@@ -37,17 +39,20 @@ class _Handler(APIHandler):
         self.stores = stores
 
     def service(self) -> Service:
-        return self.stores.service(self.get_query_argument("store", ""))
+        return self.stores.service(self._store())
 
     def watcher(self) -> Watcher:
-        return self.stores.watcher(self.get_query_argument("store", ""))
+        return self.stores.watcher(self._store())
 
-    def author(self) -> dict[str, str]:
+    def _store(self) -> str:
+        """Return which store is meant: by a header, as forms in notebooks say it, or by the query."""
+        return unquote(self.request.headers.get(STORE_HEADER, "")) or str(
+            self.get_query_argument("store", "")
+        )
+
+    def author(self) -> tuple[str, str]:
         user = self.current_user
-        return {
-            "rnb:from": "jupyter",
-            "rnb:by": str(getattr(user, "name", None) or getattr(user, "username", "")),
-        }
+        return str(getattr(user, "name", None) or getattr(user, "username", "")), "Jupyter"
 
 
 def _behind_doors(handler: type[_Handler]) -> type[_Handler]:
@@ -59,22 +64,22 @@ def _behind_doors(handler: type[_Handler]) -> type[_Handler]:
 
 
 @_behind_doors
-class _Promises(resource.Promises, _Handler):  # type: ignore[misc]
+class _Promises(resource.Promises, _Handler):
     pass
 
 
 @_behind_doors
-class _OnePromise(resource.OnePromise, _Handler):  # type: ignore[misc]
+class _OnePromise(resource.OnePromise, _Handler):
     pass
 
 
 @_behind_doors
-class _Events(resource.Events, _Handler):  # type: ignore[misc]
+class _Events(resource.Events, _Handler):
     pass
 
 
 @_behind_doors
-class _Description(resource.Description, _Handler):  # type: ignore[misc]
+class _Description(resource.Description, _Handler):
     pass
 
 

@@ -58,7 +58,7 @@ def _create() -> Json:
 
 def _settle() -> Json:
     states = {"type": "string", "enum": sorted(SETTLED_BY_CLIENTS)}
-    fields = {"state": states, "value": _ANY, "tags": _TEXTS}
+    fields = {"state": states, "value": _ANY, "comment": {"type": "string"}}
     answers = {
         "200": _answer("settled, now or before in the same way"),
         "404": _error("absent"),

@@ -101,6 +101,27 @@ def texts_of(content: object, field: str) -> Mapping[str, str]:
     return content
 
 
+def text_of(content: object, field: str) -> str:
+    """Return text.
+
+    Raises
+    ------
+    Refused
+        It is none, or no valid Unicode.
+    """
+    if not isinstance(content, str) or not _encodable(content):
+        raise Refused(400, f"{field} must be text")
+    return content
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def time_of(content: object, field: str) -> int:
     """Return milliseconds since the epoch.
 

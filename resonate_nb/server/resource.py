@@ -15,7 +15,7 @@ from resonate_nb.server.refusals import Refused
 from resonate_nb.server.service import tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from resonate_nb.server.following import Watcher
     from resonate_nb.server.service import Answer, Service
@@ -29,7 +29,7 @@ class Resource:
     request: Any
     service: Callable[[], Service]  # for this request; may open a store, so it is called in a thread
     watcher: Callable[[], Watcher]  # of the same store
-    author: Callable[[], Mapping[str, str]]  # the tags that say who settles a promise, and from where
+    author: Callable[[], tuple[str, str]]  # who settles a promise, and from where
 
     async def respond(self: Any, call: Callable[[Service], Answer]) -> None:
         """Answer with what the service says; the store is asked in a thread."""
@@ -71,8 +71,8 @@ class OnePromise(Resource):
 
     async def patch(self, id: str) -> None:
         """Settle the promise."""
-        author = self.author()
-        await self.respond(lambda service: service.settle(id, self.request.body, tags=author))
+        who, where = self.author()
+        await self.respond(lambda service: service.settle(id, self.request.body, who=who, where=where))
 
     async def delete(self: Any, id: str) -> None:
         """Refuse: what is settled stays; only the owner of a store forgets."""

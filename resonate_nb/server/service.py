@@ -6,17 +6,17 @@ Nothing here loads a value: what is not JSON stays opaque.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb.errors import InvalidId, NoSuchPromise, StoreUnavailable
+from resonate_nb import answers
+from resonate_nb.errors import AlreadySettled, InvalidAnswer, InvalidId, NoSuchPromise, StoreUnavailable
 from resonate_nb.ids import validate, validate_explicit
 from resonate_nb.promise import NEVER, SETTLED_BY_CLIENTS, Promise, State
-from resonate_nb.server.records import object_of, texts_of, time_of, to_record, to_value
+from resonate_nb.server.records import object_of, text_of, texts_of, time_of, to_record, to_value
 from resonate_nb.server.refusals import Refused
 from resonate_nb.store.base import Query
-from resonate_nb.store.operations import Create, Settle
+from resonate_nb.store.operations import Create
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ Answer = tuple[int, dict[str, Any]]
 MOST_ON_A_PAGE = 1_000
 _KEYS_WITH_A_COLON = ("rnb:", "resonate:")
 _CREATION = frozenset({"param", "tags", "timeoutAt"})
-_SETTLEMENT = frozenset({"state", "value", "tags"})
+_SETTLEMENT = frozenset({"state", "value", "comment"})
 _QUERY = frozenset({"prefix", "state", "tag", "limit", "cursor"})
 
 
@@ -64,26 +64,33 @@ class Service:
         """Return the promise with this id."""
         return 200, to_record(self._found(id))
 
-    def settle(self, id: str, body: bytes, *, tags: Mapping[str, str]) -> Answer:
+    def settle(self, id: str, body: bytes, *, who: str, where: str) -> Answer:
         """Settle a promise: 200, also when it was settled so before; 409 if its outcome is another one.
 
         The body is an object with `state` (resolved, rejected or rejected_canceled), `value` (any JSON) and
-        `tags`. Tags of the caller's own go over those of the body.
+        `comment`. An answer that its question refuses is 422, and the question stays open.
         """
         content = object_of(body, fields=_SETTLEMENT)
-        state = _settling_state(content.get("state"))
-        value = to_value(content.get("value"))
-        self._found(id)
-        joined = {**texts_of(content.get("tags", {}), "tags"), **tags}
-        settle = Settle(id=id, state=state, value=value, now=self.clock.now(), tags=joined, power_safe=True)
         try:
-            promise = self.store.do(settle)
+            promise = answers.settle(
+                self.store,
+                _checked(id),
+                content.get("value", answers.NOTHING),
+                now=self.clock.now(),
+                state=_settling_state(content.get("state")),
+                who=who,
+                where=where,
+                comment=text_of(content.get("comment", ""), "comment"),
+            )
         except NoSuchPromise as problem:
             raise Refused(404, str(problem)) from None
+        except AlreadySettled:
+            return 409, to_record(self._found(id))
+        except InvalidAnswer as problem:
+            raise Refused(422, str(problem)) from None
         except StoreUnavailable as problem:
             raise Refused(503, str(problem)) from None
-        record = to_record(promise)
-        return 200 if promise.state is state and _same(promise, content.get("value")) else 409, record
+        return 200, to_record(promise)
 
     def list(self, arguments: Mapping[str, Sequence[str]]) -> Answer:
         """Return a page of promises without their values, in the order of ids.
@@ -173,18 +180,3 @@ def _limit(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_ON_A_PAGE):
         raise Refused(400, f"limit must be a whole number from 1 to {MOST_ON_A_PAGE:,}")
     return int(text)
-
-
-def _same(promise: Promise, content: object) -> bool:
-    """Return whether a settled promise has this JSON as its value."""
-    wanted = to_value(content)
-    if promise.value.headers or not (promise.value.data and wanted.data):
-        return promise.value == wanted
-    return _canonical(promise.value.data) == _canonical(wanted.data)
-
-
-def _canonical(data: bytes) -> str | bytes:
-    try:
-        return json.dumps(json.loads(data), sort_keys=True)
-    except ValueError:
-        return data

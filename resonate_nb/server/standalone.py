@@ -92,19 +92,19 @@ class _Handler(RequestHandler):
             self.serving.watcher = Watcher(self.serving.service.store)
         return self.serving.watcher
 
-    def author(self) -> dict[str, str]:
-        return {"rnb:from": "rest"}
+    def author(self) -> tuple[str, str]:
+        return "", "REST"
 
 
-class _Promises(resource.Promises, _Handler):  # type: ignore[misc]
+class _Promises(resource.Promises, _Handler):
     pass
 
 
-class _OnePromise(resource.OnePromise, _Handler):  # type: ignore[misc]
+class _OnePromise(resource.OnePromise, _Handler):
     pass
 
 
-class _Events(resource.Events, _Handler):  # type: ignore[misc]
+class _Events(resource.Events, _Handler):
     async def get(self) -> None:
         self.serving.open.add(self)
         try:
@@ -113,7 +113,7 @@ class _Events(resource.Events, _Handler):  # type: ignore[misc]
             self.serving.open.discard(self)
 
 
-class _Description(resource.Description, _Handler):  # type: ignore[misc]
+class _Description(resource.Description, _Handler):
     pass
 
 

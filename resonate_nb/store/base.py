@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from resonate_nb.ids import generation
@@ -36,6 +37,41 @@ class Lease:
     until: int  # milliseconds since the epoch
 
 
+class TaskState(StrEnum):
+    """Where a task stands, in Resonate's spelling."""
+
+    PENDING = "pending"
+    ACQUIRED = "acquired"
+    SUSPENDED = "suspended"
+    HALTED = "halted"
+    FULFILLED = "fulfilled"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The work of a promise that has a target: who may do it, and what it waits for."""
+
+    state: TaskState = TaskState.PENDING
+    version: int = 0  # the fencing number: rises by one with each acquisition, never otherwise
+    pid: str | None = None
+    ttl: int | None = None  # milliseconds that an acquisition lasts without a heartbeat
+    due: int | None = None  # when it is offered again (pending), or taken away (acquired)
+    resumes: tuple[str, ...] = ()  # promises that were settled since it was acquired
+    awaited: tuple[str, ...] = ()  # promises that have it among their callbacks
+
+
+@dataclass(frozen=True, slots=True)
+class Involved:
+    """Who else has to do with a promise: its task, the tasks that wait for it, and listeners' addresses."""
+
+    task: Task | None = None
+    callbacks: tuple[str, ...] = ()
+    listeners: tuple[str, ...] = ()
+
+
+NOBODY_INVOLVED = Involved()
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One row of the store: a promise, who computes it, and which generations followed it.
@@ -47,6 +83,7 @@ class Entry:
     lease: Lease | None = None
     head: int = 1  # the generation that calls are answered from
     latest: int = 1  # the newest generation, pending or settled
+    involved: Involved = NOBODY_INVOLVED
 
 
 class Rows(Protocol):

@@ -18,7 +18,7 @@ from resonate_nb.errors import DamagedValue, StoreUnavailable
 from resonate_nb.store.failures import unavailable
 from resonate_nb.store.folder import open_folder
 from resonate_nb.store.forks import leave_behind
-from resonate_nb.store.reader import KEY, connect
+from resonate_nb.store.reader import connect, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -128,7 +128,7 @@ class CacheTable:
     def read(self, id: str) -> bytes | None:
         """Return the bytes of a row, or None."""
         try:
-            row: bytes | None = self._cache.get(KEY + id)
+            row: bytes | None = self._cache.get(key_of(id))
         except DamagedValue as error:
             raise DamagedValue(id, error.reason) from None
         except _FAILURES as error:
@@ -141,9 +141,9 @@ class CacheTable:
             self._cache.set(ASIDE + id, row, tag="aside")
         for id, change in changes.items():
             if change is None:
-                self._cache.delete(KEY + id)
+                self._cache.delete(key_of(id))
             else:
-                self._cache.set(KEY + id, change.row, tag=change.state)
+                self._cache.set(key_of(id), change.row, tag=change.state)
 
     def close(self) -> None:
         """Let go of the database; an open transaction is rolled back. The next one opens it again."""

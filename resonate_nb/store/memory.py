@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from resonate_nb.errors import DamagedValue, StoreUnavailable
+from resonate_nb.ids import is_internal
 from resonate_nb.store import rows
 from resonate_nb.store.base import Entry, Page, Query, Reply, Result, Store
 from resonate_nb.store.draft import Draft
@@ -81,7 +82,10 @@ class MemoryStore(Store):
         candidates = (
             (id, row)
             for id, row in sorted(stored.items())
-            if row is not None and id.startswith(query.prefix) and (query.cursor is None or id > query.cursor)
+            if row is not None
+            and id.startswith(query.prefix)
+            and is_internal(id) == is_internal(query.prefix)
+            and (query.cursor is None or id > query.cursor)
         )
         return page(candidates, query, now)
 

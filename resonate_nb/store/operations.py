@@ -12,6 +12,7 @@ from resonate_nb.errors import LeaseLost, NoSuchPromise
 from resonate_nb.ids import generation, split_generation, validate
 from resonate_nb.promise import EMPTY, NO_TEXTS, Promise, State, Value
 from resonate_nb.store.base import Entry, Lease
+from resonate_nb.store.tasks import offer_now, settle_row, with_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +32,9 @@ class Create:
         """Return the stored record."""
         entry = rows.get(validate(self.promise.id))
         if entry is None:
-            entry = Entry(self.promise.created(self.now))
+            entry = with_task(self.promise.created(self.now), self.now)
             rows.put(entry)
+            offer_now(rows, entry, self.now)
         return entry.promise.seen(self.now)
 
 
@@ -159,7 +161,7 @@ class Settle:
         if self.owner is not None and not _owned(entry, self.owner):
             raise LeaseLost(self.id, self.fence or 0, 0 if entry.lease is None else entry.lease.fence)
         settled = replace(settled, tags={**settled.tags, **self.tags})
-        rows.put(replace(entry, promise=settled, lease=None))
+        settle_row(rows, replace(entry, promise=settled), self.now)
         self._move_head(rows)
         return settled
 

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.errors import StoreUnavailable
+from resonate_nb.ids import is_internal
 from resonate_nb.promise import State
 from resonate_nb.store.failures import unavailable
 from resonate_nb.store.forks import gate, leave_behind
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from resonate_nb.store.base import Query
 
 KEY = "p:"  # in front of a promise's id
+INTERNAL = "i:"  # in front of what names a row that is no promise; as long as the other
 _GET = "SELECT value FROM Cache WHERE key = ? AND raw = 1"
 _GET_MANY = "SELECT substr(key, 3), value FROM Cache WHERE raw = 1 AND key IN ({})"
 _LIST = (
@@ -51,14 +53,14 @@ class Reader:
     def get(self, id: str) -> bytes | None:
         """Return a row, or None."""
         try:
-            found = self._select(_GET, (KEY + id,))
+            found = self._select(_GET, (key_of(id),))
         except UnicodeEncodeError:  # an id that no store takes
             return None
         return found[0][0] if found else None
 
     def get_many(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Return id and row of those ids that exist."""
-        remaining = iter([KEY + id for id in dict.fromkeys(ids) if _encodable(id)])
+        remaining = iter([key_of(id) for id in dict.fromkeys(ids) if _encodable(id)])
         while keys := list(islice(remaining, _IDS_AT_ONCE)):
             yield from self._select(_GET_MANY.format(",".join("?" * len(keys))), keys)
 
@@ -69,15 +71,16 @@ class Reader:
         """
         conditions, texts = _conditions(query)
         statement = _LIST.format(conditions)
-        lower, upper = KEY + query.prefix, successor(KEY + query.prefix)
+        lower, upper = key_of(query.prefix), successor(key_of(query.prefix))
+        kind = lower[: len(KEY)]
         if query.cursor is not None:
-            lower = max(lower, f"{KEY}{query.cursor}\0")
+            lower = max(lower, f"{key_of(query.cursor)}\0")
         while True:
             found = self._select(statement, (lower, upper, *texts, query.limit + 1))
-            yield from found
+            yield from found if kind == KEY else (("\0" + name, row) for name, row in found)
             if len(found) <= query.limit:
                 return
-            lower = f"{KEY}{found[-1][0]}\0"
+            lower = f"{kind}{found[-1][0]}\0"
 
     def wait_for_change(self, timeout: float) -> None:
         """Return when another connection committed since this thread's last wait, or after `timeout`.
@@ -190,6 +193,11 @@ def connect(path: Path) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA mmap_size = 1073741824")
     return connection
+
+
+def key_of(id: str) -> str:
+    """Return the key of a row in the database: those of promises are apart from all others."""
+    return INTERNAL + id[1:] if is_internal(id) else KEY + id
 
 
 def _conditions(query: Query) -> tuple[str, list[object]]:

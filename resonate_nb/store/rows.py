@@ -6,6 +6,7 @@ Data of more than 32 KiB moves into a buffer, so rows stay small enough to be re
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,9 +14,9 @@ import msgpack  # type: ignore[import-untyped]
 import xxhash
 
 from resonate_nb.errors import DamagedValue
-from resonate_nb.ids import split_generation, validate
+from resonate_nb.ids import is_internal, split_generation, validate
 from resonate_nb.promise import EMPTY, NO_TEXTS, Buffer, Promise, State, Value
-from resonate_nb.store.base import Entry, Lease
+from resonate_nb.store.base import NOBODY_INVOLVED, Entry, Involved, Lease, Task, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ def pack(entry: Entry, buffers: Buffers) -> bytes:
     check_id(promise.id)
     keep(promise.param, buffers)
     keep(promise.value, buffers)
-    fields = (
+    fields: tuple[Any, ...] = (
         FORMAT,
         promise.state.value,
         _texts(promise.tags),
@@ -69,6 +70,8 @@ def pack(entry: Entry, buffers: Buffers) -> bytes:
         _packed_value(promise.param),
         _packed_value(promise.value),
     )
+    if entry.involved is not NOBODY_INVOLVED:
+        fields = (*fields, _packed_involved(entry.involved))
     try:
         body: bytes = msgpack.packb(fields)
     except (TypeError, OverflowError) as error:
@@ -88,7 +91,7 @@ def unpack(id: str, row: bytes, buffers: Buffers) -> Entry:
     """
     fields = _checked(id, row)
     try:
-        _, state, tags, timeout_at, created_at, settled_at, lease, head, latest, param, value = fields
+        _, state, tags, timeout_at, created_at, settled_at, lease, head, latest, param, value, *more = fields
         promise = Promise(
             id=id,
             state=_STATES[state],
@@ -99,7 +102,8 @@ def unpack(id: str, row: bytes, buffers: Buffers) -> Entry:
             created_at=created_at,
             settled_at=settled_at,
         )
-        return Entry(promise, None if lease is None else Lease(*lease), head, latest)
+        involved = _unpacked_involved(more[0]) if more else NOBODY_INVOLVED
+        return Entry(promise, None if lease is None else Lease(*lease), head, latest, involved)
     except (ValueError, TypeError, KeyError) as error:
         raise DamagedValue(id, f"the row has an unknown shape ({error})") from error
 
@@ -124,7 +128,7 @@ def unpack_listed(id: str, row: bytes) -> Promise:
 def buffers_of(id: str, row: bytes) -> list[tuple[str, int]]:
     """Return digest and size of every buffer that a row refers to; none if the row itself is damaged."""
     try:
-        *_, param, value = _checked(id, row)
+        param, value = _checked(id, row)[9:11]
         found: list[tuple[str, int]] = []
         for packed in (param, value):
             if packed is not None:
@@ -147,7 +151,8 @@ def keep(value: Value, buffers: Buffers) -> None:
 
 def check_id(id: str) -> None:
     """Raise `InvalidId` if no row can have the id; a generation's number may go beyond the limit of ids."""
-    validate(split_generation(id)[0] if isinstance(id, str) else id)
+    if not is_internal(id):
+        validate(split_generation(id)[0] if isinstance(id, str) else id)
 
 
 def tag_bytes(key: str, text: str) -> bytes:
@@ -180,6 +185,17 @@ def _checked(id: str, row: bytes) -> Any:
     if number != FORMAT:
         raise DamagedValue(id, f"the row has format {number!r}, this version reads {FORMAT}")
     return fields
+
+
+def _packed_involved(involved: Involved) -> tuple[Any, ...]:
+    task = involved.task
+    packed = None if task is None else (task.state.value, *astuple(task)[1:])
+    return packed, involved.callbacks, involved.listeners
+
+
+def _unpacked_involved(packed: Any) -> Involved:
+    task, callbacks, listeners = packed
+    return Involved(None if task is None else Task(TaskState(task[0]), *task[1:]), callbacks, listeners)
 
 
 def _packed_value(value: Value) -> tuple[Any, ...] | None:

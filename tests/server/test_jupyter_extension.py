@@ -74,8 +74,16 @@ def test_the_settlement_says_who_and_from_where(jupyter, home):
     assert ask("PUT", f"{jupyter}/promises/a%2Fb{store}", {"param": 1})[0] == 201
     status, settled = ask("PATCH", f"{jupyter}/promises/a%2Fb{store}", {"state": "resolved", "value": True})
     assert status == 200
-    assert settled["tags"]["rnb:from"] == "jupyter"
-    assert settled["tags"]["rnb:by"]
+    assert settled["tags"]["rnb:where"] == "Jupyter"
+    assert settled["tags"]["rnb:who"]
+
+
+def test_forms_name_the_store_by_a_header_with_its_path(jupyter, home):
+    place = home / "käse" / ".resonate"
+    Resonate(place).execution.close()
+    address = f"{jupyter}/promises/from-a-form"
+    assert ask("PUT", address, {}, store=place)[0] == 201
+    assert ask("GET", f"{address}?store=k%C3%A4se/.resonate")[0] == 200
 
 
 def test_a_stranger_is_refused_in_every_way(jupyter):
@@ -122,11 +130,13 @@ def _environment_of_children_of_server(kernel):
     raise AssertionError("the kernel has no process")
 
 
-def ask(method, address, content=None, *, token=TOKEN):
+def ask(method, address, content=None, *, token=TOKEN, store=None):
     data = None if content is None else json.dumps(content).encode()
     request = urllib.request.Request(address, data=data, method=method)
     if token is not None:
         request.add_header("Authorization", f"token {token}")
+    if store is not None:
+        request.add_header("resonate-nb-store", quote(str(store)))
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, json.loads(answer.read() or b"null")
