@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from resonate_nb.errors import AlreadySettled, InvalidAnswer, NoSuchPromise
-from resonate_nb.promise import EMPTY, Promise, State, Value
+from resonate_nb.promise import EMPTY, NO_TEXTS, Promise, State, Value
 from resonate_nb.questions import question_of
 from resonate_nb.schemas import canonical
 from resonate_nb.store.operations import Settle
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from resonate_nb.store.base import Store
 
 NOTHING: object = object()  # no value at all, which is not the answer `null`
@@ -43,11 +45,12 @@ def settle(
     who: str = "",
     where: str = "",
     comment: str = "",
+    tags: Mapping[str, str] = NO_TEXTS,
 ) -> Promise:
     """Settle a promise with a JSON value, and return its record once it survives a power cut.
 
     Settling with the same outcome again changes nothing and is fine. `who`, `where` and `comment` are kept
-    as tags of the promise, with the time.
+    with the time, as tags of the promise beside `tags`.
 
     Raises
     ------
@@ -64,14 +67,14 @@ def settle(
     if state is State.RESOLVED and not entry.promise.seen(now).settled:
         check(entry.promise, answer)
     value = EMPTY if answer is NOTHING else as_value(id, answer)
-    tags = {"rnb:who": who, "rnb:where": where, "rnb:comment": comment, "rnb:when": _time(now)}
+    about = {"rnb:by": who, "rnb:from": where, "rnb:comment": comment, "rnb:when": _time(now)}
     settled = store.do(
         Settle(
             id=id,
             state=state,
             value=value,
             now=now,
-            tags={name: text for name, text in tags.items() if text},
+            tags={**tags, **{name: text for name, text in about.items() if text}},
             power_safe=True,
         )
     )

@@ -102,11 +102,11 @@ def _second_line(promise: Promise) -> str:
     if not promise.settled:
         return f"`resonate-nb answer {promise.id} VALUE`"
     tags = promise.tags
-    who, where, comment = (tags.get(f"rnb:{name}", "") for name in ("who", "where", "comment"))
+    who, where, comment = (tags.get(f"rnb:{name}", "") for name in ("by", "from", "comment"))
     if not who and not where:
         return f"“{comment}”" if comment else ""
     said = f"{who}, " if who else ""
-    said += _time(promise.settled_at or 0) + (f", by {where}" if where else "")
+    said += _time(promise.settled_at or 0) + (f", from {where}" if where else "")
     return f"“{comment}” {said}" if comment else said
 
 

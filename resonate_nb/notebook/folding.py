@@ -24,8 +24,8 @@ def fold(messages: Iterable[Mapping[str, Any]]) -> tuple[Output, ...]:
 
     Streams are joined while nothing comes between. Carriage returns and backspaces overwrite.
     ``clear_output`` clears, at once or before the next output. ``update_display_data`` goes into the displays
-    of that name. Views of widgets are dropped, with the whole output unless it has more than plain text
-    beside them: no widget survives its kernel.
+    of that name; a display that was emptied so is dropped. Views of widgets are dropped, with the whole
+    output unless it has more than plain text beside them: no widget survives its kernel.
     """
     folding = Folding()
     for message in messages:
@@ -141,6 +141,8 @@ def _display_id(content: Mapping[str, Any]) -> str | None:
 
 
 def _without_widgets(output: Output) -> Output | None:
+    if output.get("data") == {}:  # emptied later, as forms are: there is nothing to be seen
+        return None
     if WIDGET_VIEW not in output.get("data", {}):
         return output
     data = {kind: each for kind, each in output["data"].items() if kind != WIDGET_VIEW}

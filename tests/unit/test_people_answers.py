@@ -34,8 +34,8 @@ def test_an_answer_is_kept_with_who_when_where_and_the_comment(store):
     settled = settle(store, "q", 5, now=NOW, who="ada", where="cli", comment="surely")
     assert (settled.state, answer_of(settled)) == (State.RESOLVED, 5)
     tags = store.get("q").promise.tags
-    assert tags["rnb:who"] == "ada"
-    assert tags["rnb:where"] == "cli"
+    assert tags["rnb:by"] == "ada"
+    assert tags["rnb:from"] == "cli"
     assert tags["rnb:comment"] == "surely"
     assert tags["rnb:when"] == "1970-01-01T00:00:01+00:00"
 

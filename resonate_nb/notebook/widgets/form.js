@@ -115,7 +115,7 @@ function channel(model, { refuse, taken, silent }) {
   // Whether the server knew what to do with the answer, taken or refused.
   async function sendByServer(value, comment) {
     const answer = { state: "resolved", value };
-    if (comment) answer.comment = comment;
+    if (comment) answer.tags = { "rnb:comment": comment };
     const reply = await request(model, "PATCH", promise, answer);
     if (reply === null) return false;
     if (reply.ok) {
@@ -139,11 +139,11 @@ async function request(model, method, id, body) {
   const page = pageConfig();
   const base = page.baseUrl ?? model.get("server");
   if (!base) return null;
-  const headers = { "Content-Type": "application/json", "resonate-nb-store": encodeURIComponent(model.get("store")) };
+  const headers = { "Content-Type": "application/json" };
   const xsrf = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie);
   if (xsrf) headers["X-XSRFToken"] = xsrf[1];
   if (page.token) headers.Authorization = `token ${page.token}`;
-  const url = `${base.replace(/\/*$/, "/")}resonate-nb/promises/${encoded(id)}`;
+  const url = `${base.replace(/\/*$/, "/")}resonate-nb/promises/${encoded(id)}?store=${encodeURIComponent(model.get("store"))}`;
   try {
     return await fetch(url, { method, headers, body: JSON.stringify(body), credentials: "same-origin" });
   } catch {
@@ -155,7 +155,8 @@ async function reasonOf(reply) {
   const text = await reply.text();
   try {
     const content = JSON.parse(text);
-    return content.message ?? content.error ?? content.detail ?? text;
+    if (reply.status === 409) return `Somebody was faster: ${JSON.stringify(content.value ?? content.state)} is the answer.`;
+    return content.error ?? text;
   } catch {
     return text || reply.statusText;
   }
