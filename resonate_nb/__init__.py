@@ -22,6 +22,7 @@ from resonate_nb.errors import (
     Unpicklable,
     UntrustedValue,
     VersionConflict,
+    VersionMissing,
 )
 from resonate_nb.people import aapprove, aask, achoose, aform, approve, ask, choose, form
 from resonate_nb.promise import Promise, State
@@ -56,6 +57,7 @@ __all__ = [
     "Unpicklable",
     "UntrustedValue",
     "VersionConflict",
+    "VersionMissing",
     "aapprove",
     "aask",
     "achoose",

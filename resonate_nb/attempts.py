@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import threading
@@ -50,6 +50,8 @@ class Attempt:
         Every claim and every failure counts. A run that died under the lease of a failed one is not known.
         """
         return max(self.fence, self.trail.failures.total + 1)
+
+    body: Callable[[], Any] | None = None  # of the version that the promise is bound to, if not the caller's
 
 
 def _nothing() -> None:

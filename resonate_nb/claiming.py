@@ -11,6 +11,7 @@ from resonate_nb.context import Context, current
 from resonate_nb.failures import Failures
 from resonate_nb.promise import State
 from resonate_nb.store.operations import Acquire, Release
+from resonate_nb.work import Bound
 
 if TYPE_CHECKING:
     import threading
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from resonate_nb.attempts import Caller
     from resonate_nb.delivering import Delivering
     from resonate_nb.leases import Owner
+    from resonate_nb.promise import Promise
     from resonate_nb.store.base import Lease
     from resonate_nb.store.operations import Claim
     from resonate_nb.work import Work
@@ -55,8 +57,7 @@ class Claiming:
         while True:
             claim = self._ask(work, owner, unless, over)
             if claim.fence is not None:
-                work.guard(claim.promise)
-                return self._attempt(work, owner, claim, claim.fence)
+                return self._attempt(self._bound(work, claim.promise), owner, claim, claim.fence)
             if claim.holder is None:
                 delivered = self.delivering.delivery(work, claim.promise, caller)
                 if delivered is not None:
@@ -76,15 +77,28 @@ class Claiming:
                 now=now,
                 over=over,
                 unless=unless,
+                rebind=work.bound is None,
                 power_safe=work.explicit,
             )
         )
 
-    def _attempt(self, work: Work, owner: Owner, claim: Claim, fence: int) -> Attempt:
+    def _bound(self, work: Work, promise: Promise) -> Bound:
+        """Return what the attempt computes: the promise goes on with the code that it started with."""
+        work.guard(promise)
+        if work.bound is None or work.same_code(promise.tags):
+            return Bound(work)
+        bound = work.bound(promise)
+        bound.work.guard(promise)
+        started_with = promise.tags["rnb:fingerprint"][:12]
+        self.say(f"{work.name}: resumes with the code it started with (fingerprint {started_with})")
+        return bound
+
+    def _attempt(self, bound: Bound, owner: Owner, claim: Claim, fence: int) -> Attempt:
         self.heartbeat.add(claim.promise.id, fence)
-        context = Context(claim.promise.id, work.id, fence, current())
+        context = Context(claim.promise.id, bound.work.id, fence, current())
         trail = Trail(Failures.of(claim.promise.tags))
-        return Attempt(work, claim.promise, fence, owner, context, self.delivering.clock.now(), trail)
+        started = self.delivering.clock.now()
+        return Attempt(bound.work, claim.promise, fence, owner, context, started, trail, bound.body)
 
     def _wait(self, work: Work, id: str, lease: Lease, stop: threading.Event | None) -> int | None:
         """Wait for another's attempt; return the fencing number of a lease that has ended."""

@@ -155,6 +155,23 @@ class VersionConflict(ResonateError):
         )
 
 
+class VersionMissing(ResonateError):
+    """The code of a version is not in the store, or can't be called from there."""
+
+    def __init__(self, name: str, version: str, reason: str, id: str | None = None) -> None:
+        self.name, self.version, self.reason, self.id = name, version, reason, id
+        super().__init__(name, version, reason, id)
+
+    def __str__(self) -> str:
+        said = f"version {self.version} of {self.name!r} can't be called: {self.reason}"
+        if self.id is None:
+            return said
+        return (
+            f"{said}. Promise {self.id!r} is under way with that version: define it again to go on, "
+            f"`restart({self.id!r})` to go on with the present code, or forget the promise to begin anew"
+        )
+
+
 class UndigestibleInput(ResonateError):
     """A value has no content that could identify it."""
 

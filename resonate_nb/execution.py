@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from resonate_nb.clock import Clock
+    from resonate_nb.code_world import LoadedCode
     from resonate_nb.codec import Codec
     from resonate_nb.store.base import Store
 
@@ -47,6 +48,8 @@ class Execution:
     library: Literal["major", "exact"] = "major"  # how exactly installed libraries count in a fingerprint
     pins: dict[str, str] = field(default_factory=dict)  # fingerprints by pinned version, as checked already
     recent: Recent = field(default_factory=Recent)  # what ran last here, by name
+    remembered: set[str] = field(default_factory=set)  # ids of records of versions that are kept already
+    loaded: dict[str, LoadedCode] = field(default_factory=dict)  # stored code by the id of its record
     _heartbeat: leases.Heartbeat = field(init=False)
     _delivering: Delivering = field(init=False)
     _claiming: Claiming = field(init=False)
@@ -91,6 +94,7 @@ class Execution:
             self.recent.note(Run(work.kind, work.name, work.id, "replayed"))
             return delivered
         self.recent.note(Run(work.kind, work.name, work.id, "computed", ASKED if rerun else ""))
+        work.record()
         return self._claiming.claim(work, caller, rerun=rerun)
 
     def find(self, work: Work, caller: Caller = NOBODY) -> Delivered | None:
@@ -104,13 +108,13 @@ class Execution:
     def compute(self, attempt: Attempt, body: Callable[[], object]) -> Outcome:
         """Run the body under its promise, again as its policy says; an interrupt gives the lease back."""
         with Attempting(self, attempt) as result:
-            result.value = self._tries(attempt, body)
+            result.value = self._tries(attempt, attempt.body or body)
         return result.outcome
 
     async def compute_async(self, attempt: Attempt, start: Callable[[], Awaitable[object]]) -> Outcome:
         """Await what `start` gives as `compute` runs a body."""
         with Attempting(self, attempt) as result:
-            result.value = await self._tries_async(attempt, start)
+            result.value = await self._tries_async(attempt, attempt.body or start)
         return result.outcome
 
     def _tries(self, attempt: Attempt, body: Callable[[], object]) -> object:

@@ -47,6 +47,7 @@ class Capture:
 
     path: str  # "alpha", "helper.table", "mod.TABLE"
     read: Callable[[], object]  # gives the live object, at the time of the call
+    place: Place  # where that is
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class _Known:
         """Return the fingerprint with captures that read the live objects."""
         if not self.places:
             return self.fingerprint
-        captures = tuple([Capture(path, place.reader()) for path, place in self.places])
+        captures = tuple([Capture(path, place.reader(), place) for path, place in self.places])
         taken = self.fingerprint
         return Fingerprint(taken.digest, taken.parts, captures, taken.source, taken.stale)
 

@@ -10,8 +10,15 @@ import types
 import warnings
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from resonate_nb import mapping, pins
+from resonate_nb import mapping, pins, versions
 from resonate_nb.about import recorded
+from resonate_nb.binding import bound_call
+from resonate_nb.decorating import (
+    checked_version,
+    mark_as_coroutine_function,
+    name_of,
+    refuse_what_is_no_function,
+)
 from resonate_nb.errors import StaleSource, UsageError
 from resonate_nb.execution import Attempt, Caller
 from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
@@ -19,20 +26,23 @@ from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
 from resonate_nb.promise import NO_TEXTS
 from resonate_nb.retry import policy_of
+from resonate_nb.versions import VERSION_DIGITS
 from resonate_nb.work import Work, nothing_changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
     from concurrent.futures import Future
 
+    from resonate_nb.code_world import LoadedCode
     from resonate_nb.execution import Delivered, Execution
     from resonate_nb.promise import Promise, Value
     from resonate_nb.retry import Policy
+    from resonate_nb.versions import VersionRecord
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-VERSION_DIGITS = 12  # of the fingerprint, in an id
+_OF_THE_CODE = frozenset({"_execution", "_signature", "is_async", "_stored"})  # attributes
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
@@ -57,19 +67,20 @@ class DurableFunction(Generic[P, R]):
         on_change: pins.OnChange = "raise",
         retry: Policy | int | None = None,
     ) -> None:
-        _refuse_what_is_no_function(function)
+        refuse_what_is_no_function(function)
         functools.update_wrapper(self, function)
-        self.name = name or _name_of(function)
-        self.version = _checked_version(version)
+        self.name = name or name_of(function)
+        self.version = checked_version(version)
         self._execution = execution
         self._signature = inspect.signature(function)
         self._tags = dict(tags)
         self._keep_errors = keep_errors
         self._on_change = on_change
         self._retry = policy_of(retry)
-        self._is_async = inspect.iscoroutinefunction(function)
-        if self._is_async:
-            _mark_as_coroutine_function(self)
+        self._stored: Callable[[], LoadedCode] | None = None  # gives the code of an older version
+        self.is_async = inspect.iscoroutinefunction(function)
+        if self.is_async:
+            mark_as_coroutine_function(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the value for these arguments: from the store, or computed and kept."""
@@ -128,7 +139,7 @@ class DurableFunction(Generic[P, R]):
         UsageError
             The function is a coroutine function, or `workers` is less than one.
         """
-        if self._is_async:
+        if self.is_async:
             raise UsageError(
                 f"{self.name} is a coroutine function: await its calls, with asyncio.gather for many"
             )
@@ -145,7 +156,32 @@ class DurableFunction(Generic[P, R]):
         """Pin the version's number to the code as it is now; results kept under it stay valid."""
         if self.version is None:
             raise UsageError(f"{self.name} has no version number to pin: decorate it with version=1")
-        pins.pin(self._execution(), self.name, self.version, fingerprint(self.__wrapped__), again=True)
+        code, execution = self.code(), self._execution()
+        versions.remember(execution, self.name, self.version, code, self.__wrapped__)
+        pins.pin(execution, self.name, self.version, code, again=True)
+
+    def at(self, version: int | str) -> DurableFunction[P, R]:
+        """Return the function as it was in another version, by number or by the fingerprint's beginning.
+
+        Its calls deliver that version's results, and compute new ones with that version's code, as it was
+        stored. Data that the code reads by the name of a variable is read where it is now.
+
+        Raises
+        ------
+        VersionMissing
+            There is no such version, or its code can't be called from the store.
+        """
+        execution = self._execution()
+        record = versions.find_record(execution, self.name, version)
+        return self.with_record(record, version if isinstance(version, int) else None)
+
+    def code(self) -> Fingerprint:
+        """Return the fingerprint of the code that a call runs now."""
+        if self._stored is None:
+            return fingerprint(self.__wrapped__, library=self._execution().library)
+        loaded = self._stored()
+        self.__wrapped__ = loaded.function
+        return loaded.fingerprint()
 
     def work(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, id: str | None = None) -> Work:
         """Return the work that a call with these arguments stands for.
@@ -159,7 +195,7 @@ class DurableFunction(Generic[P, R]):
         VersionConflict
             The code changed under the pinned version number.
         """
-        code = fingerprint(self.__wrapped__, library=self._execution().library)
+        code = self.code()
         arguments = self._signature.bind(*args, **kwargs)
         arguments.apply_defaults()
         inputs, about, changed = _identify(self.name, arguments.arguments, code)
@@ -170,23 +206,55 @@ class DurableFunction(Generic[P, R]):
             name=self.name,
             version=version,
             inputs=inputs,
-            fingerprint="" if self.version else code.digest,
+            fingerprint=code.digest,
+            arguments="" if id is None else content_digest(dict(arguments.arguments)),
             explicit=id is not None,
             keep_errors=self._keep_errors,
             retry=self._retry,
             tags=self._tags,
             about=about,
             changed=changed,
+            record=functools.partial(self._record, code),
+            bound=functools.partial(bound_call, self, self._execution(), (args, kwargs, id)),
         )
+
+    def _record(self, code: Fingerprint) -> None:
+        if self._stored is None:
+            versions.remember(self._execution(), self.name, self.version, code, self.__wrapped__)
+
+    def with_record(self, record: VersionRecord, number: int | None) -> DurableFunction[P, R]:
+        """Return the function as a record of its versions says that it was.
+
+        Raises
+        ------
+        VersionMissing
+            The code can't be called from the store.
+        """
+        load = functools.partial(versions.load, self._execution(), record, self._with_code)
+        return self._with_code(load(), {**self.options(), "version": number, "_stored": load})
+
+    def _with_code(self, loaded: LoadedCode, options: Mapping[str, Any]) -> DurableFunction[Any, Any]:
+        """Return a durable function of this root with stored code and the options of another one."""
+        made: DurableFunction[Any, Any] = DurableFunction(loaded.function, self._execution)
+        vars(made).update({"_stored": lambda: loaded, **options})
+        return made
+
+    def options(self) -> dict[str, Any]:
+        """Return the attributes that say how the function is called, as opposed to what its code is."""
+        return {
+            key: value for key, value in vars(self).items() if key not in _OF_THE_CODE and key[:2] != "__"
+        }
 
     def _version(self, code: Fingerprint) -> str:
         if self.version is None:
             return code.digest[:VERSION_DIGITS]
+        if self._stored is not None:
+            return f"v{self.version}"
         pins.check(self._execution(), self.name, self.version, code, self._on_change)
         return f"v{self.version}"
 
     def _start(self, args: Any, kwargs: Any, *, id: str | None = None, rerun: bool = False) -> Any:
-        if self._is_async:
+        if self.is_async:
             return self._run_async(args, kwargs, id=id, rerun=rerun)
         if self._warn_if_stale():
             return self.__wrapped__(*args, **kwargs)
@@ -215,7 +283,7 @@ class DurableFunction(Generic[P, R]):
         return coroutine
 
     def _warn_if_stale(self) -> bool:
-        stale = fingerprint(self.__wrapped__).stale
+        stale = self.code().stale
         if stale is not None:
             warnings.warn(stale_source(self.name, stale), StaleSource, stacklevel=4)
         return stale is not None
@@ -225,7 +293,7 @@ class DurableFunction(Generic[P, R]):
 
     def __durable_digest__(self) -> object:
         """Return what identifies the function as an argument: its version and its code."""
-        return self.name, self.version, self.__wrapped__
+        return self.name, self.version, self.code().digest if self._stored else self.__wrapped__
 
     def __repr__(self) -> str:
         version = "automatic version" if self.version is None else f"version {self.version}"
@@ -238,35 +306,6 @@ def stale_source(name: str, module: str) -> str:
         f"{name} runs, but nothing is kept: the source of {module} on disk is not the code that runs. "
         f"Reload it (importlib.reload({module})) or restart the kernel"
     )
-
-
-def _refuse_what_is_no_function(function: object) -> None:
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise UsageError(f"{_name_of(function)} is a generator function: return a list to make it durable")
-    if not isinstance(function, types.FunctionType):
-        raise UsageError(
-            f"@durable decorates functions, not a {type(function).__name__}; "
-            "with options write @durable(version=2)"
-        )
-
-
-def _name_of(function: Any) -> str:
-    name = str(getattr(function, "__qualname__", type(function).__name__)).replace("<locals>.", "")
-    module = getattr(function, "__module__", "__main__")
-    return name if module == "__main__" else f"{module}.{name}"
-
-
-def _checked_version(version: int | None) -> int | None:
-    if version is not None and (type(version) is not int or version < 1):
-        raise UsageError(f"a version is a whole number from 1, not {version!r}")
-    return version
-
-
-def _mark_as_coroutine_function(function: Any) -> None:
-    if hasattr(inspect, "markcoroutinefunction"):
-        inspect.markcoroutinefunction(function)
-    else:  # before Python 3.12 only asyncio can be told
-        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _identify(

@@ -1,4 +1,4 @@
-"""Pins: a version number is bound to the fingerprint of its code by the first promise made under it.
+"""Pins: a version number is bound to the fingerprint of its code while anything was made under it.
 
 A pin is itself a promise, so it lives in every kind of store; pinning again begins a new generation.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from resonate_nb import leases
 from resonate_nb.errors import ResonateWarning, VersionConflict
 from resonate_nb.fingerprint import source_diff
-from resonate_nb.ids import escape
+from resonate_nb.ids import escape, split_generation
 from resonate_nb.promise import Promise, State, Value
 from resonate_nb.store.base import Query
 from resonate_nb.store.operations import Acquire, Settle
@@ -23,10 +24,23 @@ if TYPE_CHECKING:
 
 OnChange = Literal["raise", "warn", "accept"]
 PIN_KIND = "pin"
+_CELL = "cell/"  # in front of a cell's name, to tell it from a function's
+_MOST_NUMBERS = 10_000
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A version number and the code that it stands for."""
+
+    number: int
+    fingerprint: str
+    source: str
+    pinned_at: int  # milliseconds since the epoch
 
 
 def check(execution: Execution, name: str, number: int, code: Fingerprint, on_change: OnChange) -> None:
-    """Pin the number to the code if nothing is kept under it yet, else compare.
+    """Pin the number to the code if nothing is running, waiting or settled under it, else compare.
 
     Raises
     ------
@@ -36,14 +50,15 @@ def check(execution: Execution, name: str, number: int, code: Fingerprint, on_ch
     id = _pin_id(execution, name, number)
     if execution.pins.get(id) == code.digest:
         return
-    found = execution.store.head(id)
-    pinned = None if found is None else json.loads(found.value.data or b"{}")
-    if not pinned or not _in_use(execution, name, number):
-        pinned = pin(execution, name, number, code, again=bool(pinned))
-    if pinned["fingerprint"] == code.digest:
+    found = pinned(execution, name, number)
+    if found is None:
+        found = pin(execution, name, number, code)
+    elif found.fingerprint != code.digest and not _in_use(execution, name, number):
+        found = pin(execution, name, number, code, again=True)
+    if found.fingerprint == code.digest:
         execution.pins[id] = code.digest
         return
-    conflict = VersionConflict(name, number, source_diff(pinned["source"], code.source))
+    conflict = VersionConflict(name, number, source_diff(found.source, code.source))
     match on_change:
         case "accept":
             pin(execution, name, number, code, again=True)
@@ -53,9 +68,24 @@ def check(execution: Execution, name: str, number: int, code: Fingerprint, on_ch
             raise conflict
 
 
-def pin(
-    execution: Execution, name: str, number: int, code: Fingerprint, *, again: bool = False
-) -> dict[str, str]:
+def pinned(execution: Execution, name: str, number: int) -> Pin | None:
+    """Return what a number stands for; None if it was never pinned."""
+    promise = execution.store.head(_pin_id(execution, name, number))
+    return None if promise is None or not promise.settled else _read(number, promise)
+
+
+def all_pinned(execution: Execution, name: str) -> list[Pin]:
+    """Return the pins of all numbers of a name, in their order."""
+    prefix = f"{execution.prefix}pin/{escape(name)}@v"
+    page = execution.store.list(Query(prefix=prefix, limit=_MOST_NUMBERS), execution.clock.now())
+    texts = {split_generation(each.id)[0].removeprefix(prefix) for each in page.promises}
+    found = (
+        pinned(execution, name, number) for number in sorted(int(text) for text in texts if text.isdecimal())
+    )
+    return [each for each in found if each is not None]
+
+
+def pin(execution: Execution, name: str, number: int, code: Fingerprint, *, again: bool = False) -> Pin:
     """Bind the number to the code and return the pin that counts: the first one, unless `again`."""
     now, owner = execution.clock.now(), leases.new_owner()
     tags = {"rnb:kind": PIN_KIND, "rnb:name": name, "rnb:version": f"v{number}"}
@@ -75,8 +105,12 @@ def pin(
         settled = execution.store.do(settle)
     leases.retire(owner)
     execution.pins.pop(_pin_id(execution, name, number), None)
-    pinned: dict[str, str] = json.loads(settled.value.data)
-    return pinned
+    return _read(number, settled)
+
+
+def _read(number: int, promise: Promise) -> Pin:
+    kept = json.loads(promise.value.data)
+    return Pin(number, kept["fingerprint"], kept["source"], promise.created_at)
 
 
 def _pin_id(execution: Execution, name: str, number: int) -> str:
@@ -84,5 +118,14 @@ def _pin_id(execution: Execution, name: str, number: int) -> str:
 
 
 def _in_use(execution: Execution, name: str, number: int) -> bool:
-    query = Query(prefix=f"{execution.prefix}{escape(name)}@v{number}/", limit=1)
-    return bool(execution.store.list(query, execution.clock.now()).promises)
+    """Return whether a promise under the number is settled, or bound to the code that it began with."""
+    kind = "cell" if name.startswith(_CELL) else "function"
+    tags = (("rnb:kind", kind), ("rnb:name", name.removeprefix(_CELL)), ("rnb:version", f"v{number}"))
+    cursor = None
+    while True:
+        page = execution.store.list(Query(tags=tags, limit=_PAGE, cursor=cursor), execution.clock.now())
+        if any(each.settled or not each.unbound for each in page.promises):
+            return True
+        cursor = page.cursor
+        if cursor is None:
+            return False

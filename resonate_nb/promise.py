@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 NEVER = 2**53 - 1  # no deadline: the largest integer that JSON holds exactly
 NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 TIMER_TAG = "resonate:timer"
+UNBOUND_TAG = "rnb:unbound"  # why the next attempt may run other code: "ended" or "restarted"
+_OF_THE_SAME_WORK = ("rnb:kind", "rnb:name", "rnb:arguments")  # equal, or it is not bound anew
+_OF_THE_FIRST_CALLER = ("rnb:parent", "rnb:origin")
 
 
 class State(StrEnum):
@@ -78,6 +81,28 @@ class Promise:
     def settled(self) -> bool:
         """Whether the promise is final."""
         return self.state is not State.PENDING
+
+    @property
+    def unbound(self) -> bool:
+        """Whether the promise may go on with other code than it started with.
+
+        A pending promise is bound, also after it was cut off and while it waits, until an attempt comes to
+        its end without settling it, in an exception above all.
+        """
+        return not self.settled and UNBOUND_TAG in self.tags
+
+    def taken_as(self, asked: Promise, *, rebind: bool = False) -> Promise:
+        """Return the pending promise as its next attempt holds it, which asked for it with `asked`.
+
+        An unbound promise takes over what is asked for, its code above all, if that is the same function
+        with the same arguments; a bound one stays as it is, unless it is to be bound anew.
+        """
+        same = all(self.tags.get(tag) == asked.tags.get(tag) for tag in _OF_THE_SAME_WORK)
+        if not same or not (rebind or self.unbound):
+            return self
+        first = {tag: self.tags[tag] for tag in _OF_THE_FIRST_CALLER if tag in self.tags}
+        kept = {tag: text for tag, text in self.tags.items() if tag != UNBOUND_TAG}
+        return replace(self, tags={**kept, **asked.tags, **first}, param=asked.param)
 
     def created(self, now: int) -> Promise:
         """Return the record that is stored when nothing with this id exists yet.

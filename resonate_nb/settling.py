@@ -17,7 +17,7 @@ from resonate_nb.errors import (
     Unpicklable,
 )
 from resonate_nb.failures import LAST_ERROR
-from resonate_nb.promise import State
+from resonate_nb.promise import UNBOUND_TAG, State
 from resonate_nb.store.operations import Release, Settle
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from resonate_nb.promise import Promise, Value
     from resonate_nb.store.base import Reply
     from resonate_nb.work import Outcome, Work
+
+
+_ENDED = {UNBOUND_TAG: "ended"}  # the next attempt may run other code
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,13 @@ class Settling:
     def abandon(self, attempt: Attempt, reason: BaseException | None = None, *, not_kept: str = "") -> None:
         """Give the right to compute back: the promise stays pending, anybody may try again."""
         self.heartbeat.remove(attempt.promise.id)
-        self._release(attempt, self._tags(attempt, reason) | _not_kept_tags(not_kept))
+        ended = {} if (reason is None and not not_kept) or isinstance(reason, Pending) else _ENDED
+        self._release(attempt, self._tags(attempt, reason) | _not_kept_tags(not_kept) | ended)
 
     def _post(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise] | None:
         work = attempt.work
         if outcome.error is not None and not work.errors_are_final:
-            self._release(attempt, self._tags(attempt, outcome.error))
+            self._release(attempt, self._tags(attempt, outcome.error) | _ENDED)
             return None
         if changed := work.changed():
             self._keep_nothing(attempt, _mutation(work, changed), MutatedArgument)
@@ -127,7 +131,7 @@ class Settling:
 
     def _keep_nothing(self, attempt: Attempt, reason: str, category: type[ResonateWarning]) -> None:
         warnings.warn(reason, category, stacklevel=6)
-        self._release(attempt, _not_kept_tags(reason))
+        self._release(attempt, _not_kept_tags(reason) | _ENDED)
 
     def _release(self, attempt: Attempt, tags: Mapping[str, str]) -> None:
         store = self.delivering.store

@@ -9,6 +9,7 @@ from resonate_nb.errors import NoSuchPromise, UsageError
 from resonate_nb.pins import PIN_KIND
 from resonate_nb.promise import NEVER, Promise, State
 from resonate_nb.store.base import Query
+from resonate_nb.versions import VERSION_KIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from resonate_nb.execution import Execution
 
 _PAGE = 500
+_ABOUT_VERSIONS = {PIN_KIND, VERSION_KIND}
 
 
 def listing(
@@ -25,7 +27,7 @@ def listing(
     state: str | None = None,
     tags: Sequence[tuple[str, str]] = (),
 ) -> list[Promise]:
-    """Return promises in the order of their ids, without the pins of versions unless asked for by prefix.
+    """Return promises in the order of their ids, without records of versions unless asked for by prefix.
 
     Raises
     ------
@@ -34,7 +36,8 @@ def listing(
     """
     wanted = _state(state)
     found = _pages(execution, Query(prefix=prefix, state=wanted, tags=tuple(tags), limit=_PAGE))
-    return [each for each in found if prefix.startswith("pin/") or each.tags.get("rnb:kind") != PIN_KIND]
+    asked_for = prefix.startswith(("pin/", "version/"))
+    return [each for each in found if asked_for or each.tags.get("rnb:kind") not in _ABOUT_VERSIONS]
 
 
 def _pages(execution: Execution, query: Query) -> Iterator[Promise]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resonate_nb.errors import PromiseConflict
 from resonate_nb.promise import EMPTY, NO_TEXTS, Promise, State, Value
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # What is no answer under an id made from content: the next call begins a new generation.
 _NO_ANSWERS = frozenset({State.TIMEDOUT, State.CANCELED})
-_GUARDED = {"rnb:name": "the name", "rnb:inputs": "the arguments", "rnb:fingerprint": "the code"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,18 @@ def nothing_recorded() -> Value:
     return EMPTY
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The work as the code computes it that a pending promise is bound to, and that code's body."""
+
+    work: Work
+    body: Callable[[], Any] | None = None  # None: the caller's own
+
+
+def nothing_to_record() -> None:
+    """Record no version."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """One computation: its identity and its policy. The body stays with whoever runs it."""
@@ -53,7 +64,8 @@ class Work:
     name: str
     version: str  # "v2" when pinned, else the first characters of the fingerprint
     inputs: str  # digest of arguments and captured data
-    fingerprint: str  # of the code; empty when the version is pinned
+    fingerprint: str  # of the code
+    arguments: str = ""  # digest of the arguments alone; only where a person chose the id
     explicit: bool = False  # a person chose the id: errors are final and the record survives a power cut
     keep_errors: bool = False
     retry: Policy = NEVER_AGAIN
@@ -61,6 +73,9 @@ class Work:
     about: Callable[[], Value] = nothing_recorded  # gives what the promise records, asked when one is made
     root: str = "value"  # how a path to a part that can't be kept begins
     changed: Callable[[], list[str]] = nothing_changed  # asked after the body: inputs that it mutated
+    record: Callable[[], None] = nothing_to_record  # keeps the version, before its first promise is made
+    # How a promise goes on that is bound to other code; None: with this work's, whatever it started with.
+    bound: Callable[[Promise], Bound] | None = None
 
     @property
     def unless(self) -> frozenset[State]:
@@ -88,12 +103,28 @@ class Work:
             The names both sides and the ways out. A promise that another client made under an explicit
             id carries no work, so it is taken as it is.
         """
-        mine = self._identity()
         if "rnb:name" not in found.tags:
             return
-        for tag, what in _GUARDED.items():
-            if mine.get(tag) != found.tags.get(tag):
-                raise PromiseConflict(self.id, describe(mine, what), describe(found.tags, what))
+        mine, others = self._identity(), found.tags
+        what = self._conflict(mine, found)
+        if what is not None:
+            raise PromiseConflict(self.id, describe(mine, what), describe(others, what))
+
+    def same_code(self, tags: Mapping[str, str]) -> bool:
+        """Return whether a promise with these tags is computed by the very code of this work."""
+        return self.fingerprint == tags.get("rnb:fingerprint", self.fingerprint)
+
+    def _conflict(self, mine: Mapping[str, str], found: Promise) -> str | None:
+        others = found.tags
+        if mine["rnb:name"] != others["rnb:name"]:
+            return "the name"
+        if found.settled or self.same_code(others):
+            if mine["rnb:inputs"] != others.get("rnb:inputs"):
+                return "the arguments"
+            same_number = self.version.startswith("v") and self.version == others.get("rnb:version")
+            return None if same_number or self.same_code(others) else "the code"
+        # Other code may read other data, so only what is given to both can be compared.
+        return None if mine.get("rnb:arguments") == others.get("rnb:arguments") else "the arguments"
 
     def _identity(self) -> dict[str, str]:
         identity = {
@@ -101,9 +132,10 @@ class Work:
             "rnb:name": self.name,
             "rnb:version": self.version,
             "rnb:inputs": self.inputs,
+            "rnb:fingerprint": self.fingerprint,
         }
-        if self.fingerprint:
-            identity["rnb:fingerprint"] = self.fingerprint
+        if self.arguments:
+            identity["rnb:arguments"] = self.arguments
         return identity
 
     def under(self, prefix: str) -> Work:

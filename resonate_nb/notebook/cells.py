@@ -7,13 +7,13 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb import pins
+from resonate_nb import pins, versions
 from resonate_nb.context import entered
 from resonate_nb.errors import StaleSource
 from resonate_nb.execution import Attempt, Caller, Delivered
 from resonate_nb.explain import forecast
 from resonate_nb.fingerprint import Fingerprint, fingerprint_cell
-from resonate_nb.functions import VERSION_DIGITS, stale_source
+from resonate_nb.functions import stale_source
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
 from resonate_nb.notebook.analysis import analyse, cell_name
@@ -31,6 +31,7 @@ from resonate_nb.notebook.why import (
     replayed_line,
 )
 from resonate_nb.recent import OTHER_ALIASES, OTHER_DRAWS, Run
+from resonate_nb.versions import VERSION_DIGITS
 from resonate_nb.work import Outcome, Work
 
 if TYPE_CHECKING:
@@ -172,10 +173,11 @@ class CellRun:
             name=self._name,
             version=version,
             inputs=inputs,
-            fingerprint="" if number else code.digest,
+            fingerprint=code.digest,
             explicit=id is not None,
             about=lambda: self._inputs.about(parts_of_cell(code, filename)),
             root="",
+            record=lambda: versions.remember(self._execution, f"cell/{self._name}", number, code),
         ).under(self._execution.prefix)
 
     def _obstacle_to_replay(self, code: Fingerprint) -> str | None:

@@ -1,4 +1,4 @@
-"""The operations that change a store: create, open, acquire, settle, release, note, renew, forget, set aside.
+"""The operations that change a store: create, open, acquire, settle, release, note, and what else there is.
 
 Time is read once, by the caller, and travels in the operation as `now`.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from resonate_nb.errors import LeaseLost, NoSuchPromise
 from resonate_nb.ids import generation, split_generation, validate
-from resonate_nb.promise import EMPTY, NO_TEXTS, Promise, State, Value
+from resonate_nb.promise import EMPTY, NO_TEXTS, UNBOUND_TAG, Promise, State, Value
 from resonate_nb.store.base import Entry, Lease
 from resonate_nb.store.tasks import offer_now, settle_row, with_task
 
@@ -88,7 +88,7 @@ class Acquire:
     A lease is granted when nobody holds one, or when `over` names its fencing number, which says that
     the asker knows it to have ended: who judges that needs to know the owner's machine (leases.py).
     A settled promise is answered, unless it is in one of the states in `unless`: then a new generation
-    begins.
+    begins. A pending one that is not bound to the code that it started with is bound to the asker's.
     """
 
     promise: Promise  # as to be created, with the plain id
@@ -97,6 +97,7 @@ class Acquire:
     now: int
     over: int | None = None
     unless: frozenset[State] = frozenset()
+    rebind: bool = False  # to the asker's code, even where the promise is bound to other
     power_safe: bool = False
 
     def apply(self, rows: Rows) -> Claim:
@@ -123,8 +124,9 @@ class Acquire:
         if lease is not None and lease.owner and self.over != lease.fence:
             return Claim(entry.promise, holder=lease)
         fence = 1 if lease is None else lease.fence + 1
-        rows.put(replace(entry, lease=Lease(self.owner, fence, self.until)))
-        return Claim(entry.promise, fence=fence)
+        promise = entry.promise.taken_as(self.promise, rebind=self.rebind)
+        rows.put(replace(entry, promise=promise, lease=Lease(self.owner, fence, self.until)))
+        return Claim(promise, fence=fence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +217,28 @@ class Note:
         promise = replace(entry.promise, tags={**entry.promise.tags, **self.tags})
         rows.put(replace(entry, promise=promise))
         return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unbind:
+    """Let a pending promise go on with the code that asks for it next; a plain id means its newest one."""
+
+    id: str
+    now: int
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> Promise:
+        """Return the record; a settled one stays as it is."""
+        entry = rows.get(self.id)
+        if entry is not None and entry.latest > 1:
+            entry = rows.get(generation(self.id, entry.latest)) or entry
+        if entry is None:
+            raise NoSuchPromise(self.id)
+        if entry.promise.seen(self.now).settled:
+            return entry.promise.seen(self.now)
+        promise = replace(entry.promise, tags={**entry.promise.tags, UNBOUND_TAG: "restarted"})
+        rows.put(replace(entry, promise=promise))
+        return promise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

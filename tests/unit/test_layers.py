@@ -34,7 +34,7 @@ FLOORS = [
         "rebuilding",
         "pickling",
     }
-    | {"exceptions_codec", "codec", "schemas", "questions"},
+    | {"exceptions_codec", "codec", "schemas", "questions", "code_world", "stored_code"},
     {"store"},
     {
         "context",
@@ -50,7 +50,7 @@ FLOORS = [
         "execution",
         "answers",
     },
-    {"pins", "mapping", "functions", "inputs", "views", "explain"}
+    {"pins", "versions", "binding", "decorating", "mapping", "functions", "inputs", "views", "explain"}
     | {"shown", "safe_html", "asking", "terminal", "cards", "inbox"},
     {"resonate"},
     {"notebook", "server"},
