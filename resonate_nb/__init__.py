@@ -26,7 +26,7 @@ from resonate_nb.errors import (
 )
 from resonate_nb.people import aapprove, aask, achoose, aform, approve, ask, choose, form
 from resonate_nb.promise import Promise, State
-from resonate_nb.resonate import Resonate, configure, durable
+from resonate_nb.resonate import Resonate, configure, durable, restart
 from resonate_nb.retry import Constant, Exponential, Linear, Never
 
 __all__ = [
@@ -69,6 +69,7 @@ __all__ = [
     "current",
     "durable",
     "form",
+    "restart",
 ]
 
 

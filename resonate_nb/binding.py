@@ -1,12 +1,17 @@
-"""How a call goes on whose promise is bound to other code than the caller has: with that code, as stored."""
+"""Binding: a promise that is under way goes on with the code that it started with, from the store if need be.
+
+It is bound to that code while it runs, after it was cut off and while it waits. An attempt that came to its
+end without settling it unbinds it, and so does `restart`: then it goes on with the code that asks next.
+"""
 
 from __future__ import annotations
 
 import functools
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb import versions
-from resonate_nb.errors import VersionMissing
+from resonate_nb import leases, versions
+from resonate_nb.errors import UsageError, VersionMissing
+from resonate_nb.store.operations import Unbind
 from resonate_nb.work import Bound
 
 if TYPE_CHECKING:
@@ -40,6 +45,28 @@ def bound_call(
     except TypeError as misfit:
         raise VersionMissing(function.name, version, str(misfit), promise.id) from misfit
     return Bound(work, functools.partial(older.__wrapped__, *args, **kwargs))
+
+
+def restart(execution: Execution, id: str) -> Promise:
+    """Unbind a pending promise, so that its next call runs the code that is there then; return its record.
+
+    Raises
+    ------
+    NoSuchPromise
+        There is none with this id.
+    UsageError
+        It is settled, or is being computed at this moment.
+    """
+    id = id if id.startswith(execution.prefix) else execution.prefix + id
+    now = execution.clock.now()
+    newest = execution.store.latest(id)
+    if newest is not None and newest.promise.seen(now).settled:
+        raise UsageError(f"promise {id!r} is settled, so nothing is under way: `rerun` computes it anew")
+    lease = None if newest is None else newest.lease
+    if lease is not None and lease.owner and not leases.ended(lease, now):
+        owner = leases.Owner.parse(lease.owner) or lease.owner
+        raise UsageError(f"promise {id!r} is being computed by {owner}: interrupt that first")
+    return execution.store.do(Unbind(id=id, now=now))
 
 
 def _as_it_was(

@@ -85,7 +85,7 @@ class Claiming:
     def _bound(self, work: Work, promise: Promise) -> Bound:
         """Return what the attempt computes: the promise goes on with the code that it started with."""
         work.guard(promise)
-        if work.bound is None or work.same_code(promise.tags):
+        if work.bound is None or work.same_code(promise):
             return Bound(work)
         bound = work.bound(promise)
         bound.work.guard(promise)

@@ -17,6 +17,7 @@ from resonate_nb.ids import escape, generation
 from resonate_nb.promise import Promise, State
 from resonate_nb.recent import ASKED
 from resonate_nb.store.base import Query
+from resonate_nb.work import conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -55,7 +56,7 @@ def forecast(execution: Execution, work: Work, *, rerun: bool = False) -> Explan
         return _because(f"{work.name}: would be computed", execution, wanted)
     head = execution.store.head(work.id) or entry.promise
     promise = head.seen(execution.clock.now())
-    if _other_work(wanted, promise):
+    if conflict(wanted.tags, promise) is not None:
         sentence = f"{work.name}: would be refused with PromiseConflict: {work.id!r} belongs to other work"
         return Explanation(sentence, tuple(differences(promise, wanted)), _kept_as(promise))
     if promise.settled and rerun:
@@ -196,11 +197,6 @@ def _computed(promise: Promise) -> str:
 
 def _kept_as(promise: Promise) -> str:
     return f"{promise.id}, {_computed(promise)}"
-
-
-def _other_work(wanted: Promise, found: Promise) -> bool:
-    guarded = ("rnb:name", "rnb:inputs", "rnb:fingerprint")
-    return "rnb:name" in found.tags and any(wanted.tags.get(tag) != found.tags.get(tag) for tag in guarded)
 
 
 def _candidates(execution: Execution, promise: Promise) -> Iterable[Promise]:

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
+from resonate_nb import binding
 from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.codec import Codec
 from resonate_nb.execution import Execution
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from resonate_nb.keys import SigningKey
     from resonate_nb.pins import OnChange
+    from resonate_nb.promise import Promise
     from resonate_nb.retry import Policy
     from resonate_nb.store.base import Store
 
@@ -128,6 +130,21 @@ def default() -> Resonate:
         if _default.root is None:
             _default.root = Resonate()
         return _default.root
+
+
+def restart(id: str) -> Promise:
+    """Let a promise that is under way go on with the present code at its next call, and return its record.
+
+    For a promise that was cut off or waits, which would go on with the code that it started with.
+
+    Raises
+    ------
+    NoSuchPromise
+        There is none with this id.
+    UsageError
+        It is settled, or is being computed at this moment.
+    """
+    return binding.restart(default().execution, id)
 
 
 @overload

@@ -103,28 +103,14 @@ class Work:
             The names both sides and the ways out. A promise that another client made under an explicit
             id carries no work, so it is taken as it is.
         """
-        if "rnb:name" not in found.tags:
-            return
-        mine, others = self._identity(), found.tags
-        what = self._conflict(mine, found)
+        mine = self._identity()
+        what = conflict(mine, found)
         if what is not None:
-            raise PromiseConflict(self.id, describe(mine, what), describe(others, what))
+            raise PromiseConflict(self.id, describe(mine, what), describe(found.tags, what))
 
-    def same_code(self, tags: Mapping[str, str]) -> bool:
-        """Return whether a promise with these tags is computed by the very code of this work."""
-        return self.fingerprint == tags.get("rnb:fingerprint", self.fingerprint)
-
-    def _conflict(self, mine: Mapping[str, str], found: Promise) -> str | None:
-        others = found.tags
-        if mine["rnb:name"] != others["rnb:name"]:
-            return "the name"
-        if found.settled or self.same_code(others):
-            if mine["rnb:inputs"] != others.get("rnb:inputs"):
-                return "the arguments"
-            same_number = self.version.startswith("v") and self.version == others.get("rnb:version")
-            return None if same_number or self.same_code(others) else "the code"
-        # Other code may read other data, so only what is given to both can be compared.
-        return None if mine.get("rnb:arguments") == others.get("rnb:arguments") else "the arguments"
+    def same_code(self, promise: Promise) -> bool:
+        """Return whether the promise belongs to the very code of this work."""
+        return _same_code(self._identity(), promise.tags)
 
     def _identity(self) -> dict[str, str]:
         identity = {
@@ -141,6 +127,27 @@ class Work:
     def under(self, prefix: str) -> Work:
         """Return the work with a prefix in front of its id."""
         return replace(self, id=prefix + self.id) if prefix else self
+
+
+def conflict(mine: Mapping[str, str], found: Promise) -> str | None:
+    """Return what of a promise shows that it belongs to other work than that with these tags, in words."""
+    others = found.tags
+    if "rnb:name" not in others:
+        return None
+    if mine.get("rnb:name") != others["rnb:name"]:
+        return "the name"
+    if not found.settled and not _same_code(mine, others):
+        # Other code may read other data, so only what is given to both can be compared.
+        return None if mine.get("rnb:arguments") == others.get("rnb:arguments") else "the arguments"
+    if mine.get("rnb:inputs") != others.get("rnb:inputs"):
+        return "the arguments"
+    version = mine.get("rnb:version", "")
+    same_number = version.startswith("v") and version == others.get("rnb:version")
+    return None if same_number or _same_code(mine, others) else "the code"
+
+
+def _same_code(mine: Mapping[str, str], others: Mapping[str, str]) -> bool:
+    return mine.get("rnb:fingerprint") == others.get("rnb:fingerprint", mine.get("rnb:fingerprint"))
 
 
 def describe(tags: Mapping[str, str], what: str = "") -> str:

@@ -192,3 +192,10 @@ class Store(ABC):
             return None if entry is None else entry.promise
         replaced = self.get(generation(id, entry.head))
         return entry.promise if replaced is None else replaced.promise
+
+    def latest(self, id: str) -> Entry | None:
+        """Return the row of the newest generation of an id, settled or not."""
+        entry = self.get(id)
+        if entry is None or entry.latest == 1:
+            return entry
+        return self.get(generation(id, entry.latest)) or entry
