@@ -23,6 +23,7 @@ from resonate_nb.notebook.randomness import Draws
 from resonate_nb.notebook.recorder import Recorder
 from resonate_nb.notebook.replaying import define, replay
 from resonate_nb.notebook.shell_names import is_history, is_shells
+from resonate_nb.notebook.surroundings import Surroundings
 from resonate_nb.notebook.why import (
     computed_line,
     few_words,
@@ -73,6 +74,7 @@ class CellRun:
         self._context: entered | None = None
         self._recorder = Recorder(shell)
         self._draws = Draws()
+        self._surroundings = Surroundings(self._namespace)
         self._skipped = False
         self._line = ""
         self._obstacle: str | None = None
@@ -122,16 +124,19 @@ class CellRun:
         self._attempt = entry
         self._context = entered(entry.context)
         self._context.__enter__()
+        self._surroundings.begin()
         self._recorder.start()
 
-    def link(self, _number: int) -> bool:
+    def link(self, number: int) -> bool:
         """Return whether the statement is to be executed."""
+        self._surroundings.statement(imports=self._analysis.statements[number].kind == "import")
         return not self._skipped
 
     def end(self, result: Any) -> None:
         """Keep what the cell did, if it did it to the end."""
         shown = self._recorder.stop()
         self._draws.end()
+        self._surroundings.stop()
         if self._context is not None:
             self._context.__exit__()
         error = result.error_before_exec or result.error_in_exec
@@ -204,6 +209,7 @@ class CellRun:
         codec = self._execution.codec
         draws = self._draws.to_keep()
         try:
+            self._surroundings.refuse_changes()
             value, references = self._keeping.collect(codec)
         except NotToBeKept as reason:
             self._execution.abandon(attempt, not_kept=str(reason))
