@@ -1,6 +1,7 @@
-"""What is recorded about a work when its promise is made: its inputs by name, its code part by part.
+"""What is recorded about a work when its promise is made: its inputs by name.
 
 It is the promise's param, readable by every client, and serves to explain: it never decides anything.
+The parts of its code are in the record of its version.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb.fingerprint import Part, content_digest
+from resonate_nb.fingerprint import content_digest
 from resonate_nb.promise import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from resonate_nb.fingerprint import Part
+
 HEADERS = MappingProxyType({"resonate-nb-about": "work"})
 MOST_SHOWN = 80  # characters of one input
 _MOST_ITEMS = 8  # of a container that is shown with its items
 _MOST_BITS = 256  # of a whole number that is shown with its digits
-_MOST_SOURCE = 50_000  # characters of source in one record; parts beyond it have their digests only
 _PLAIN = frozenset({type(None), bool, float, complex})
 _WRITTEN_OUT = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib"})
 _WITH_SHAPE = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "torch", "xarray"})
@@ -43,24 +45,21 @@ class About:
     """The record, as it is read again."""
 
     inputs: Mapping[str, Noted]
-    parts: tuple[Part, ...] = ()  # empty where the version's own record has them
 
-    def with_constants(self) -> About:
-        """Return the record with the constants that a cell reads by name among its inputs."""
-        constants = [part for part in self.parts if part.kind == "constant" and "." not in part.path]
+    def and_constants(self, parts: Sequence[Part]) -> tuple[About, Sequence[Part]]:
+        """Return the record with the constants that a cell reads by name, and the other parts of its code."""
+        constants = [part for part in parts if part.kind == "constant" and "." not in part.path]
         inputs = {part.path: Noted(part.source[:MOST_SHOWN], part.digest) for part in constants}
-        return About({**self.inputs, **inputs}, tuple(each for each in self.parts if each not in constants))
+        return About({**self.inputs, **inputs}), [part for part in parts if part not in constants]
 
 
 NOTHING = About({})
 
 
-def recorded(values: Mapping[str, object], digests: Mapping[str, str], parts: Sequence[Part] = ()) -> Value:
+def recorded(values: Mapping[str, object], digests: Mapping[str, str]) -> Value:
     """Return the record of a work that reads these values; digests that are known are not taken again."""
-    about: dict[str, Any] = {"inputs": {name: _note(name, value, digests) for name, value in values.items()}}
-    if parts:
-        about["code"] = _bounded(parts)
-    return Value(HEADERS, _to_text(about).encode())
+    inputs = {name: _note(name, value, digests) for name, value in values.items()}
+    return Value(HEADERS, _to_text({"inputs": inputs}).encode())
 
 
 def read(param: Value) -> About:
@@ -69,8 +68,7 @@ def read(param: Value) -> About:
         return NOTHING
     try:
         about = json.loads(param.data)
-        inputs = {name: _noted(each) for name, each in about["inputs"].items()}
-        return About(inputs, tuple(Part(*each) for each in about.get("code", ())))
+        return About({name: _noted(each) for name, each in about["inputs"].items()})
     except (ValueError, KeyError, TypeError, AttributeError):
         return NOTHING  # any client may write a param: one that looks like ours explains nothing
 
@@ -138,12 +136,3 @@ def _shape(value: Any) -> str:
         return f"{name} {value}"[:MOST_SHOWN]
     size = " x ".join(f"{length:,}" for length in shape) if isinstance(shape, tuple) else ""
     return " ".join(filter(None, (name, size, "" if dtype is None else str(dtype))))[:MOST_SHOWN]
-
-
-def _bounded(parts: Sequence[Part]) -> list[list[str]]:
-    left, bounded = _MOST_SOURCE, []
-    for part in parts:
-        source = part.source if len(part.source) <= left else ""
-        left -= len(source)
-        bounded.append([part.path, part.kind, part.digest, source])
-    return bounded

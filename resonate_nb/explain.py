@@ -6,29 +6,33 @@ identity's part alone.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from resonate_nb import about, leases, readable
-from resonate_nb.errors import NoSuchPromise
+from resonate_nb.errors import DamagedValue, NoSuchPromise, UntrustedValue
 from resonate_nb.failures import LAST_ERROR
 from resonate_nb.fingerprint import difference
 from resonate_nb.ids import escape, generation
 from resonate_nb.promise import Promise, State
 from resonate_nb.recent import ASKED
 from resonate_nb.store.base import Query
+from resonate_nb.versions import VERSION_DIGITS, record_of
 from resonate_nb.work import conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from resonate_nb.about import Noted
+    from resonate_nb.about import About, Noted
     from resonate_nb.execution import Execution
+    from resonate_nb.fingerprint import Part
     from resonate_nb.recent import Run
     from resonate_nb.store.base import Entry
     from resonate_nb.work import Work
 
 _ANSWERS = frozenset({State.RESOLVED, State.REJECTED})
+_NUMBER = re.compile(r"v[0-9]+")  # of a pinned version
 _PAGE = 500
 _MOST_LISTED = 20_000  # promises of one name that are looked at
 _MOST_COMPARED = 25  # of those with the same inputs, the same code, and neither
@@ -49,16 +53,18 @@ class Explanation:
         return "\n".join([*lines, f"compared with {self.against}"] if self.against else lines)
 
 
-def forecast(execution: Execution, work: Work, *, rerun: bool = False) -> Explanation:
-    """Return what a call or cell would do now."""
+def forecast(
+    execution: Execution, work: Work, *, parts: Sequence[Part] = (), rerun: bool = False
+) -> Explanation:
+    """Return what a call or cell would do now; `parts` are those of its code, if it may never have run."""
     wanted, entry = work.promise(None), execution.store.get(work.id)
     if entry is None:
-        return _because(f"{work.name}: would be computed", execution, wanted)
+        return _because(f"{work.name}: would be computed", execution, wanted, parts)
     head = execution.store.head(work.id) or entry.promise
     promise = head.seen(execution.clock.now())
     if conflict(wanted.tags, promise) is not None:
         sentence = f"{work.name}: would be refused with PromiseConflict: {work.id!r} belongs to other work"
-        return Explanation(sentence, tuple(differences(promise, wanted)), _kept_as(promise))
+        return Explanation(sentence, tuple(differences(execution, promise, wanted, parts)), _kept_as(promise))
     if promise.settled and rerun:
         return Explanation(f"{work.name}: would be computed", (ASKED,), _kept_as(promise))
     if promise.settled and promise.state not in work.unless:
@@ -116,34 +122,57 @@ def named(execution: Execution, name: str) -> Promise:
     return newest.promise
 
 
-def reasons(execution: Execution, promise: Promise) -> tuple[list[str], Promise | None]:
+def reasons(
+    execution: Execution, promise: Promise, parts: Sequence[Part] = ()
+) -> tuple[list[str], Promise | None]:
     """Return how a promise differs from the nearest one that was kept before it, and that one."""
     nearest, fewest = None, list[str]()
     for candidate in _candidates(execution, promise):
-        found = differences(candidate, promise)
+        found = differences(execution, candidate, promise, parts)
         if nearest is None or len(found) < len(fewest):
             nearest, fewest = candidate, found
     return fewest, nearest
 
 
-def differences(old: Promise, new: Promise) -> list[str]:
+def differences(execution: Execution, old: Promise, new: Promise, parts: Sequence[Part] = ()) -> list[str]:
     """Return in words how the work of one promise differs from that of an older one."""
     before, after = about.read(old.param), about.read(new.param)
-    if new.tags.get("rnb:kind") == "cell" and "rnb:fingerprint" in new.tags:
-        before, after = before.with_constants(), after.with_constants()
-    said = [*_inputs(before.inputs, after.inputs)]
     was, now = (each.tags.get("rnb:version", "") for each in (old, new))
-    fingerprints = [each.tags.get("rnb:fingerprint") for each in (old, new)]
-    if not said and old.tags.get("rnb:inputs") != new.tags.get("rnb:inputs") and before.inputs:
-        said.append("the inputs have the same content, but other ones of them share objects")
-    if fingerprints[0] == fingerprints[1] and was == now:
+    if was == now:
+        return _of_inputs(old, new, before, after)
+    if _NUMBER.fullmatch(was) or _NUMBER.fullmatch(now):
+        return [*_of_inputs(old, new, before, after), f"version {now}, was {was}"]
+    old_parts, new_parts = _parts(execution, old), parts or _parts(execution, new)
+    if new.tags.get("rnb:kind") == "cell":
+        (before, old_parts), (after, new_parts) = (
+            before.and_constants(old_parts),
+            after.and_constants(new_parts),
+        )
+    said = _of_inputs(old, new, before, after)
+    changed = difference(old_parts, new_parts) if old_parts and new_parts else []
+    return [*said, *changed] or [f"the code changed: version {now}, was {was}"]
+
+
+def _of_inputs(old: Promise, new: Promise, before: About, after: About) -> list[str]:
+    said = list(_inputs(before.inputs, after.inputs))
+    if said or old.tags.get("rnb:inputs") == new.tags.get("rnb:inputs"):
         return said
-    if None in fingerprints:
-        return [*said, f"version {now}, was {was}"]
-    parts = difference(before.parts, after.parts) if before.parts and after.parts else []
-    if not parts and said and before.parts:
-        return said
-    return [*said, *(parts or [f"the code changed: version {now}, was {was}"])]
+    if generators := new.tags.get("rnb:draws", old.tags.get("rnb:draws")):
+        return [f"a random generator that it draws from is in another state: {generators}"]
+    if old.param.data and new.param.data:
+        return ["the inputs have the same content, but other ones of them share objects"]
+    return ["it has other inputs, of which nothing is recorded"]
+
+
+def _parts(execution: Execution, promise: Promise) -> Sequence[Part]:
+    """Return the parts of the code that a promise was made for, as its version's record has them."""
+    kind, name = promise.tags.get("rnb:kind"), promise.tags.get("rnb:name", "")
+    fingerprint = promise.tags.get("rnb:fingerprint", "")[:VERSION_DIGITS]
+    try:
+        record = record_of(execution, f"cell/{name}" if kind == "cell" else name, fingerprint)
+    except (DamagedValue, UntrustedValue):
+        return ()
+    return () if record is None else record.parts
 
 
 def _inputs(old: Mapping[str, Noted], new: Mapping[str, Noted]) -> Iterator[str]:
@@ -161,8 +190,10 @@ def _inputs(old: Mapping[str, Noted], new: Mapping[str, Noted]) -> Iterator[str]
             yield f"input `{name}`: {now.shown}, was {was.shown}"
 
 
-def _because(sentence: str, execution: Execution, promise: Promise) -> Explanation:
-    fewest, nearest = reasons(execution, promise)
+def _because(
+    sentence: str, execution: Execution, promise: Promise, parts: Sequence[Part] = ()
+) -> Explanation:
+    fewest, nearest = reasons(execution, promise, parts)
     if nearest is None:
         return Explanation(sentence, ("nothing of this name was kept before",))
     if not fewest:

@@ -10,9 +10,9 @@ from resonate_nb.errors import UndigestibleInput
 from resonate_nb.fingerprint import content_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from resonate_nb.fingerprint import Capture, Part
+    from resonate_nb.fingerprint import Capture
     from resonate_nb.promise import Value
 
 
@@ -36,10 +36,10 @@ class Inputs:
         self.digest = content_digest([self._given, self.captured])
         self.seconds = perf_counter() - began  # that digests took so far
 
-    def about(self, parts: Sequence[Part] = ()) -> Value:
+    def about(self) -> Value:
         """Return what a promise records about these inputs; to be asked before the body runs."""
         digests = {**self._digests_of_captured, **self._digests_of_given}
-        return recorded({**self.captured, **self._given}, digests, parts)
+        return recorded({**self.captured, **self._given}, digests)
 
     def mutated(self) -> list[str]:
         """Return the names of the values that are not what they were."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb import pins, versions
 from resonate_nb.context import entered
-from resonate_nb.errors import StaleSource
+from resonate_nb.errors import PromiseConflict, StaleSource
 from resonate_nb.execution import Attempt, Caller, Delivered
-from resonate_nb.explain import forecast
+from resonate_nb.explain import Explanation, forecast
 from resonate_nb.fingerprint import Fingerprint, fingerprint_cell
 from resonate_nb.functions import stale_source
 from resonate_nb.ids import escape, validate_explicit
@@ -25,10 +26,10 @@ from resonate_nb.notebook.replaying import define, replay
 from resonate_nb.notebook.shell_names import is_history, is_shells
 from resonate_nb.notebook.surroundings import Surroundings
 from resonate_nb.notebook.why import (
+    as_typed,
     computed_line,
     few_words,
     kept_words,
-    parts_of_cell,
     replayed_line,
 )
 from resonate_nb.recent import OTHER_ALIASES, OTHER_DRAWS, Run
@@ -164,7 +165,28 @@ class CellRun:
         if self._obstacle is not None:
             return f"{self._name}: would be computed, as each time: {self._obstacle}"
         self._inputs = Inputs({}, code.captures)
-        return str(forecast(self._execution, self._work(code, filename), rerun=self._options.rerun))
+        self._keeping = Keeping(self._namespace, self._analysis, self._names, self._inputs)
+        work, rerun = self._work(code, filename), self._options.rerun
+        reason = ""
+        if not rerun:
+            work, reason = self._misfit(work)
+        if reason:
+            return str(Explanation(f"{self._name}: would be computed", (reason,)))
+        return str(forecast(self._execution, work, parts=as_typed(code, filename).parts, rerun=rerun))
+
+    def _misfit(self, work: Work) -> tuple[Work, str]:
+        """Return the work with the states that it draws from, and why what is kept of it does not fit."""
+        caller = Caller(references=self._keeping.references)
+        with suppress(PromiseConflict):  # the forecast says more
+            found = self._execution.find(work, caller)
+            if found is not None and not work.explicit and not self._draws.fit(_kept(found)):
+                work = self._draws.among_inputs_of(work, _kept(found))
+                found = self._execution.find(work, caller)
+            if found is not None and not self._draws.fit(_kept(found)):
+                return work, OTHER_DRAWS
+            if found is not None and not self._keeping.fits(_kept(found)):
+                return work, OTHER_ALIASES
+        return work, ""
 
     def _work(self, code: Fingerprint, filename: str) -> Work:
         number = self._options.version
@@ -180,10 +202,13 @@ class CellRun:
             inputs=inputs,
             fingerprint=code.digest,
             explicit=id is not None,
-            about=lambda: self._inputs.about(parts_of_cell(code, filename)),
+            about=self._inputs.about,
             root="",
-            record=lambda: versions.remember(self._execution, f"cell/{self._name}", number, code),
+            record=lambda: self._remember(as_typed(code, filename)),
         ).under(self._execution.prefix)
+
+    def _remember(self, code: Fingerprint) -> None:
+        versions.remember(self._execution, f"cell/{self._name}", self._options.version, code)
 
     def _obstacle_to_replay(self, code: Fingerprint) -> str | None:
         """Return why the cell can't be replayed, as far as is known before it runs."""

@@ -194,7 +194,8 @@ class Draws:
         """Return the work with the states that it draws from, as they were at the begin, among its inputs."""
         states = [(name, self._conditions[name]) for name in sorted(kept["<drawn>"])]
         inputs = content_digest([work.inputs, states])
-        return replace(work, id=work.id.removesuffix(work.inputs) + inputs, inputs=inputs)
+        tags = {**work.tags, "rnb:draws": ", ".join(name for name, _ in states)}
+        return replace(work, id=work.id.removesuffix(work.inputs) + inputs, inputs=inputs, tags=tags)
 
     def to_keep(self) -> dict[str, dict[str, Any]]:
         """Return what a replay needs: the states that were drawn from, and those that are left behind."""

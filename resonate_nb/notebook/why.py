@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from resonate_nb.attempts import Attempt
     from resonate_nb.execution import Execution
-    from resonate_nb.fingerprint import Fingerprint, Part
+    from resonate_nb.fingerprint import Fingerprint
     from resonate_nb.promise import Promise
 
 NOTHING_RAN = "no durable cell or call ran in this kernel: name one, or give the id of a promise"
@@ -51,12 +51,12 @@ def why(execution: Execution, asked: str, namespace: Mapping[str, Any]) -> str:
     return str(explain.account_of(execution, promise))
 
 
-def parts_of_cell(code: Fingerprint, filename: str) -> tuple[Part, ...]:
-    """Return the parts of a cell's code, the cell itself with its text as it was typed."""
+def as_typed(code: Fingerprint, filename: str) -> Fingerprint:
+    """Return the fingerprint of a cell with its text as it was typed, comments and lines included."""
     lines = linecache.getlines(filename)
     text = "".join("\n" if line.startswith(f"{DURABLE}(") else line for line in lines)
     own, *others = code.parts
-    return (replace(own, source=text or own.source), *others)
+    return replace(code, parts=(replace(own, source=text or own.source), *others))
 
 
 def replayed_line(name: str, promise: Promise, took: float) -> str:

@@ -89,3 +89,13 @@ def test_the_line_under_a_cell_is_for_people_only(kernel):
     assert (
         kernel.finish(kernel.begin(CELL.replace("prices", "prices --quiet"), allow_stdin=True)).outputs == []
     )
+
+
+def test_a_random_generator_in_another_state_is_told(kernel):
+    cell = "%%durable drawn\nd = random.random()"
+    start(kernel, "import random\nrandom.seed(1)", cell, "random.seed(2)")
+    said = kernel.run(cell.replace("drawn", "drawn --dry-run")).text
+    assert "drawn: would be computed, because\n" in said
+    assert "- a random generator that it draws from is in another state: random\n" in said
+    start(kernel, "import random\nrandom.seed(1)")
+    assert "would be replayed" in kernel.run(cell.replace("drawn", "drawn --dry-run")).text

@@ -122,6 +122,28 @@ def test_other_versions_and_other_work_under_an_id_are_told(root):
     assert "- input `x`: 2, was 1" in str(forecast(root.execution, work))
 
 
+def test_a_helper_of_a_function_is_told_with_its_line(root):
+    def kept(by):
+        def scale(x):
+            return x * 3
+
+        def less(x):
+            return x * 2
+
+        scale = less if by == 2 else scale
+
+        @durable(name="scaled")
+        def scaled(x):
+            return scale(x)
+
+        return scaled
+
+    kept(3)(1)
+    kept(2)(1)
+    said = str(account_of_run(root.execution, root.execution.recent.last()))
+    assert "- helper `scale` changed, line 1: `def less(x):`, was `def scale(x):`" in said
+
+
 def test_the_last_run_is_accounted_for(root):
     function = pair()
     function(1)
