@@ -12,6 +12,7 @@ from resonate_nb.notebook.cells import CellRun, Refusal
 from resonate_nb.notebook.options import parse_options
 from resonate_nb.notebook.randomness import watch
 from resonate_nb.notebook.shell_names import RUN_NAME
+from resonate_nb.notebook.stage import show_inbox
 from resonate_nb.notebook.transform import guard, mark, marker, unmarked
 from resonate_nb.notebook.why import why
 
@@ -36,6 +37,7 @@ class Extension:
         self._shell.register_magic_function(self.durable, "cell", "durable")
         self._shell.register_magic_function(self.promises, "line", "promises")
         self._shell.register_magic_function(self.why, "line", "why")
+        self._shell.register_magic_function(self.inbox, "line", "inbox")
         self._shell.user_ns_hidden[RUN_NAME] = None
         watch.begin("\n".join(self._shell.user_ns.get("In", ())))
 
@@ -86,6 +88,10 @@ class Extension:
     def why(self, line: str) -> None:
         """Say why something was computed or replayed: %why [NAME|ID], or nothing for what ran last."""
         print(why(_execution(), line.strip(), self._shell.user_ns))  # noqa: T201
+
+    def inbox(self, line: str) -> None:
+        """Show the questions of all notebooks on this store that wait, to be answered: %inbox."""
+        show_inbox(self._shell, _execution())
 
 
 def _execution() -> Execution:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from resonate_nb import inbox
 from resonate_nb.cards import card
 from resonate_nb.errors import Pending
 from resonate_nb.notebook.displays import Display
@@ -30,7 +33,7 @@ class NotebookStage:
         """Show the card, and a form under it where somebody may look on."""
         shown = Display(self._shell.display_pub)
         shown.show(card(question, promise))
-        if not getattr(self._shell.kernel, "_allow_stdin", False):
+        if not _attended(self._shell):
             return Unattended(shown, question, promise)
         from resonate_nb.notebook.widgets.forms import open_form
 
@@ -39,6 +42,28 @@ class NotebookStage:
     def show_answered(self, question: Question, promise: Promise) -> None:
         """Show the card with the answer."""
         Display(self._shell.display_pub).show(card(question, promise))
+
+
+def show_inbox(shell: Any, execution: Execution) -> None:
+    """Show all questions that wait, by notebook, each with a form; as text where nobody can click."""
+    waiting = inbox.waiting(execution)
+    if not waiting or not _attended(shell):
+        print(inbox.table(waiting))  # noqa: T201 (what a line magic shows)
+        return
+    from resonate_nb.notebook.widgets.forms import open_form
+    from resonate_nb.notebook.widgets.watch import watch
+
+    for notebook, questions in groupby(waiting, key=lambda each: each.notebook):
+        Display(shell.display_pub).show({"text/html": f"<h4>{escape(notebook)}</h4>", "text/plain": notebook})
+        for each in questions:
+            shown = Display(shell.display_pub)
+            shown.show(card(each.question, each.promise))
+            watch(open_form(execution, shell.display_pub, shown, each.question, each.promise))
+
+
+def _attended(shell: Any) -> bool:
+    """Return whether a person may look on, who can click."""
+    return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
 
 
 class Unattended:

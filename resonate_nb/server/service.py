@@ -87,7 +87,7 @@ class Service:
         except AlreadySettled:
             return 409, to_record(self._found(id))
         except InvalidAnswer as problem:
-            raise Refused(422, str(problem)) from None
+            raise Refused(422, problem.reason) from None
         except StoreUnavailable as problem:
             raise Refused(503, str(problem)) from None
         return 200, to_record(promise)

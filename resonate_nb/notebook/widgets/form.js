@@ -18,7 +18,7 @@ function render({ model, el }) {
   const buttons = element("div", { class: "rnb-buttons" });
 
   if (question.kind === "approve") {
-    group(form, question.text, name);
+    group(form, question.text);
     for (const [label, value] of [["Approve", true], ["Reject", false]]) {
       // No submit buttons: Enter in the comment must not approve anything.
       const button = element("button", { type: "button", text: label, class: value ? "rnb-accept" : "" });
@@ -26,7 +26,7 @@ function render({ model, el }) {
       buttons.append(button);
     }
   } else {
-    if (question.kind === "form") group(form, question.text, name);
+    if (question.kind === "form") group(form, question.text);
     fields.forEach((field) => form.append(field.row));
     buttons.append(element("button", { type: "submit", text: "Send", class: "rnb-accept" }));
   }
@@ -46,6 +46,12 @@ function render({ model, el }) {
       return;
     }
     send(answer);
+  });
+  // JupyterLab keeps the browser from sending a form on Enter.
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || event.target.tagName !== "INPUT") return;
+    event.preventDefault();
+    form.requestSubmit();
   });
   return () => answering.close();
 
@@ -115,7 +121,7 @@ function channel(model, { refuse, taken, silent }) {
   // Whether the server knew what to do with the answer, taken or refused.
   async function sendByServer(value, comment) {
     const answer = { state: "resolved", value };
-    if (comment) answer.tags = { "rnb:comment": comment };
+    if (comment) answer.comment = comment;
     const reply = await request(model, "PATCH", promise, answer);
     if (reply === null) return false;
     if (reply.ok) {
@@ -193,8 +199,12 @@ function fieldsOf(question, name) {
       }),
     );
   }
-  const label = question.text || schema.title || "Answer";
-  return [field({ schema, key: null, label, initial: question.default, id: name, required: true })];
+  // The card above shows the question: its text names the field, and is not shown twice.
+  const { input, read } = control(schema, question.default, name, true);
+  input.setAttribute("aria-label", question.text || schema.title || "Answer");
+  const row = element("div", { class: "rnb-field" });
+  row.append(input);
+  return [{ row, key: null, read }];
 }
 
 // One field: its row of the page, and what is read from it (undefined where nothing was entered).
@@ -294,12 +304,10 @@ function commentField(name) {
   return { row, read: () => input.value };
 }
 
-function group(form, text, name) {
+function group(form, text) {
   if (!text) return;
-  const caption = element("div", { class: "rnb-label", text, id: `${name}-label` });
   form.setAttribute("role", "group");
-  form.setAttribute("aria-labelledby", caption.id);
-  form.append(caption);
+  form.setAttribute("aria-label", text);
 }
 
 function shown(option) {

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets
@@ -54,15 +54,13 @@ class FormWidget(anywidget.AnyWidget):  # type: ignore[misc]  # ipywidgets has n
 class Form:
     """A form under a card, until its question is settled."""
 
-    _open: ClassVar[dict[str, Form]] = {}  # by promise: a question has one form, the newest
-
     def __init__(
         self, execution: Execution, publisher: Any, shown: Display, question: Question, promise: Promise
     ) -> None:
         self.execution, self.promise = execution, promise
         self._question, self._card, self._output = question, shown, Display(publisher)
         self._greeted, self._done, self._lock = threading.Event(), False, threading.Lock()
-        self._left = False
+        self._remains = _NOTHING  # what stands in the form's place after the answer
         self._widget = FormWidget(
             question=_asked(question),
             promise=promise.id,
@@ -71,9 +69,6 @@ class Form:
             store=execution.store.location,
         )
         self._widget.on_msg(self._on_message)
-        if (former := self._open.pop(promise.id, None)) is not None:
-            former.close(_NOTHING)
-        self._open[promise.id] = self
         view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
         self._output.show({"text/plain": "", WIDGET_VIEW: view})
         self._shown_at = time.monotonic()
@@ -95,7 +90,7 @@ class Form:
 
     def leave(self) -> None:
         """Stay open although the cell has ended; whoever answers is told to run it again."""
-        self._left = True
+        self._remains = {"text/plain": _GO_ON}
         watch(self)
 
     def look(self) -> None:
@@ -108,7 +103,7 @@ class Form:
 
     def settled(self, promise: Promise) -> None:
         """Show the answer in the card, and leave no form behind."""
-        self.close({"text/plain": _GO_ON} if self._left else _NOTHING, promise)
+        self.close(self._remains, promise)
 
     def close(self, remains: dict[str, str], promise: Promise | None = None) -> None:
         """Put something else in the form's place; a second time changes nothing."""
@@ -116,8 +111,6 @@ class Form:
             if self._done:
                 return
             self._done = True
-        if self._open.get(self.promise.id) is self:
-            del self._open[self.promise.id]
         if promise is not None:
             self._card.update(card(self._question, promise))
         self._output.update(remains)
