@@ -10,21 +10,26 @@ import asyncio
 import functools
 import hmac
 import ipaddress
+import json
 import logging
 import os
 import secrets
 import signal
-from dataclasses import dataclass, field
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
+from tornado.iostream import StreamClosedError
 from tornado.web import Application, RequestHandler
 
 from resonate_nb.errors import UsageError
 from resonate_nb.server import resource
 from resonate_nb.server.following import Watcher
+from resonate_nb.server.mailbox import Mailbox, Poller
 from resonate_nb.server.service import Service
+from resonate_nb.server.speaking import Speaker
+from resonate_nb.server.ticking import tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,25 +39,50 @@ if TYPE_CHECKING:
 MOST_BODY = 2**24  # bytes
 MOST_HEADERS = 2**14  # bytes
 TOKEN_VARIABLE = "RESONATE_NB_TOKEN"  # noqa: S105 - the name of a variable
+_TICK_SECONDS = 0.5
+_REASONS = {300: "Multiple Choices"}
 _DRAIN_SECONDS = 10.0  # that open requests have after the signal to end
 
 
-@dataclass(slots=True)
 class Serving:
     """What the handlers of one server share."""
 
-    service: Service
-    token: str  # empty: everybody may
-    host: str
-    watcher: Watcher | None = None
-    open: set[RequestHandler] = field(default_factory=set)  # streams, which would never end by themselves
+    def __init__(self, service: Service, token: str, host: str) -> None:
+        self.service, self.token, self.host = service, token, host  # an empty token lets in everybody
+        self.speaker = Speaker(service.store, service.clock)
+        self.mailbox = Mailbox(service.store, service.clock)
+        self.open: set[RequestHandler] = set()  # streams, which would never end by themselves
+        self.watcher: Watcher | None = None
+
+    async def tend(self) -> None:
+        """Let time take effect and deliver messages, until cancelled."""
+        store, clock = self.service.store, self.service.clock
+        ticked = 0.0
+        while True:
+            if time.monotonic() - ticked > _TICK_SECONDS:
+                ticked = time.monotonic()
+                await asyncio.to_thread(tick, store, clock.now())
+            await self.mailbox.deliver()
+            await self.watch().changed()
+
+    def watch(self) -> Watcher:
+        """Return what tells of changes in the store; must be called in the event loop."""
+        if self.watcher is None:
+            self.watcher = Watcher(self.service.store)
+        return self.watcher
 
 
 class _Handler(RequestHandler):
     """A handler that lets in whoever has the token and means this server."""
 
+    gone = False
+
     def initialize(self, serving: Serving) -> None:
         self.serving = serving
+
+    def on_connection_close(self) -> None:
+        self.gone = True
+        super().on_connection_close()
 
     def prepare(self) -> None:
         problem = self._problem()
@@ -88,9 +118,7 @@ class _Handler(RequestHandler):
         return self.serving.service
 
     def watcher(self) -> Watcher:
-        if self.serving.watcher is None:
-            self.serving.watcher = Watcher(self.serving.service.store)
-        return self.serving.watcher
+        return self.serving.watch()
 
     def author(self) -> tuple[str, str]:
         return "", "REST"
@@ -115,6 +143,43 @@ class _Events(resource.Events, _Handler):
 
 class _Description(resource.Description, _Handler):
     pass
+
+
+class _Protocol(_Handler):
+    async def post(self) -> None:
+        """Answer a request of Resonate's protocol."""
+        status, envelope = await asyncio.to_thread(self.serving.speaker.answer, self.request.body)
+        self.set_status(status, _REASONS.get(status))
+        self.set_header("Content-Type", "application/json")
+        await self.finish(json.dumps(envelope, ensure_ascii=False, separators=(",", ":")))
+
+
+class _Poll(_Handler):
+    async def get(self, group: str, pid: str) -> None:
+        """Send messages to a process until it goes."""
+        poller = Poller(group, pid)
+        self.set_header("Content-Type", "text/event-stream")
+        self.set_header("Cache-Control", "no-store")
+        self.serving.open.add(self)
+        self.serving.mailbox.enter(poller)
+        try:
+            await self._stream(poller)
+        except StreamClosedError:
+            return
+        finally:
+            self.serving.mailbox.leave(poller)
+            self.serving.open.discard(self)
+
+    async def _stream(self, poller: Poller) -> None:
+        await self.flush()
+        await self.serving.mailbox.deliver()
+        while not self.gone:
+            try:
+                message = await asyncio.wait_for(poller.queue.get(), 1.0)
+            except TimeoutError:
+                continue
+            self.write(f"data: {message}\n\n")
+            await self.flush()
 
 
 class _Health(_Handler):
@@ -143,6 +208,8 @@ def application(serving: Serving) -> Application:
             ("/events", _Events, shared),
             ("/openapi.json", _Description, shared),
             ("/(?:health|ready)", _Health, shared),
+            ("/", _Protocol, shared),
+            ("/poll/([^/]+)/([^/]+)", _Poll, shared),
         ],
         default_handler_class=_Unknown,
         default_handler_args=shared,
@@ -169,13 +236,16 @@ async def serve(
         loop.add_signal_handler(name, ended.set)
     bound = next(iter(server._sockets.values())).getsockname()[1]  # noqa: SLF001 - with port 0 the system chose
     said(f"serving {serving.service.store.location} at http://{_shown(serving.host)}:{bound}")
-    await ended.wait()
+    tending = asyncio.create_task(serving.tend())
+    await asyncio.wait({tending, asyncio.create_task(ended.wait())}, return_when=asyncio.FIRST_COMPLETED)
     server.stop()
     for stream in list(serving.open):
         stream.detach().close()
     if serving.watcher is not None:
         serving.watcher.stop()
     await asyncio.wait_for(server.close_all_connections(), _DRAIN_SECONDS)
+    if not tending.cancel():
+        await tending  # it ended by itself, which is a fault of ours
 
 
 def serve_store(execution: Execution, *, host: str, port: int, token: str | None) -> int:

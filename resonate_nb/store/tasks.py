@@ -44,6 +44,11 @@ def offer(rows: Rows, entry: Entry) -> None:
     _send(rows, entry.promise.tags[TARGET_TAG], "execute", about, name=entry.promise.id)
 
 
+def withdraw_offer(rows: Rows, id: str) -> None:
+    """Take back the message that a task can be acquired, if nobody has delivered it."""
+    rows.delete(internal(MESSAGES, "execute", id))
+
+
 def offer_now(rows: Rows, entry: Entry, now: int) -> None:
     """Offer the task of a promise that was just created, unless it has none or begins later."""
     task, start = entry.involved.task, _delay(entry.promise)
