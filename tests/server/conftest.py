@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -80,3 +82,16 @@ def serve(tmp_path):
 def server(serve):
     """A server over an empty store."""
     return serve()
+
+
+@pytest.fixture(scope="session")
+def node_packages():
+    """The folder with Resonate's TypeScript SDK installed in it."""
+    folder = Path(__file__).parent / "reference"
+    if not (folder / "node_modules").exists():
+        assert shutil.which("npm"), "Node and npm are needed: the test command installs them"
+        arguments = ["--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+        subprocess.run(
+            ["npm", "install", *arguments], cwd=folder, check=True, timeout=300, capture_output=True
+        )
+    return folder

@@ -74,8 +74,8 @@ def test_the_settlement_says_who_and_from_where(jupyter, home):
     assert ask("PUT", f"{jupyter}/promises/a%2Fb{store}", {"param": 1})[0] == 201
     status, settled = ask("PATCH", f"{jupyter}/promises/a%2Fb{store}", {"state": "resolved", "value": True})
     assert status == 200
-    assert settled["tags"]["rnb:where"] == "Jupyter"
-    assert settled["tags"]["rnb:who"]
+    assert settled["tags"]["rnb:from"] == "Jupyter"
+    assert settled["tags"]["rnb:by"]
 
 
 def test_forms_name_the_store_by_a_header_with_its_path(jupyter, home):
