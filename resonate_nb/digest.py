@@ -44,7 +44,11 @@ CHAIN = 100_000  # parts inside parts: no value is so deep, but an object may ma
 
 
 def digest(
-    value: object, *, path: str = "value", describe_code: Callable[[object], str] | None = None
+    value: object,
+    *,
+    path: str = "value",
+    describe_code: Callable[[object], str] | None = None,
+    stand_in: Callable[[object], str | None] | None = None,
 ) -> str:
     """Return the digest of a value's content as 32 hexadecimal digits.
 
@@ -57,6 +61,8 @@ def digest(
     describe_code
         Gives the text that identifies a function's or class's code. Without it they are identified by
         name, and refused where they have none that can be imported (`__main__`, lambdas, local functions).
+    stand_in
+        Gives text that identifies a part without content, or None where it is to be refused.
 
     Raises
     ------
@@ -68,7 +74,7 @@ def digest(
     >>> digest(1) == digest(1.0)
     False
     """
-    return _Walk(path, _Around(describe_code)).over(value).hex()
+    return _Walk(path, _Around(describe_code, stand_in)).over(value).hex()
 
 
 @dataclass(slots=True)
@@ -76,6 +82,7 @@ class _Around:
     """What all walks of one digest share: lasting no longer than it, since values and classes change."""
 
     describe_code: Callable[[object], str] | None
+    stand_in: Callable[[object], str | None] | None
     code: dict[int, tuple[object, bytes]] = field(default_factory=dict)  # by id; holds the objects
     kinds: dict[type, Kind] = field(default_factory=dict)
     set_nodes: int = 0  # with identity, met through sets inside sets
@@ -144,7 +151,10 @@ class _Walk:
         try:
             form = self._around.kind(type(value)).form_of(value)
         except Refused as refusal:
-            raise self._undigestible(value, path, refusal.hint) from refusal.__cause__
+            text = None if self._around.stand_in is None else self._around.stand_in(value)
+            if text is None:
+                raise self._undigestible(value, path, refusal.hint) from refusal.__cause__
+            form = Form("stand-in", (text,))
         self._pending += b"F" + frame(form.kind.encode())
         self._sequence(form.parts, path, form)
 

@@ -114,15 +114,19 @@ def describe_code(thing: object) -> str:
     return " ".join((code.digest, *captured))
 
 
-def content_digest(value: object, path: str = "value") -> str:
+def content_digest(
+    value: object, path: str = "value", *, stand_in: Callable[[object], str | None] | None = None
+) -> str:
     """Return the digest of a value in which functions and classes count by what their code means.
+
+    `stand_in` may give text that identifies a part without content.
 
     Raises
     ------
     UndigestibleInput
         A part of the value has no content to identify it.
     """
-    return digest(value, path=path, describe_code=describe_code)
+    return digest(value, path=path, describe_code=describe_code, stand_in=stand_in)
 
 
 class _Described(threading.local):

@@ -6,18 +6,28 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from resonate_nb.about import recorded
-from resonate_nb.errors import UndigestibleInput
+from resonate_nb.errors import ResonateError
 from resonate_nb.fingerprint import content_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from resonate_nb.fingerprint import Capture
     from resonate_nb.promise import Value
 
+    # For an object and its name: what gives text that identifies a part without content, or None.
+    Identify = Callable[[object, str], Callable[[object], str | None]]
+
+
+def by_content_alone(_owner: object, _path: str) -> Callable[[object], str | None]:
+    """Identify no part that has no content."""
+    return lambda _part: None
+
 
 class Inputs:
     """Values as they are when it is made; it holds them, so that what happens to them can be seen later.
+
+    `identify` may tell what a part without content is identified by; such a part counts as unchanged.
 
     Raises
     ------
@@ -25,15 +35,21 @@ class Inputs:
         Names the value that has no content to identify it.
     """
 
-    def __init__(self, given: Mapping[str, object], captures: Iterable[Capture]) -> None:
+    def __init__(
+        self,
+        given: Mapping[str, object],
+        captures: Iterable[Capture],
+        identify: Identify = by_content_alone,
+    ) -> None:
         began = perf_counter()
+        self._identify = identify
         self._given = dict(given)
         self._captures = tuple(captures)
         self.captured = {each.path: each.read() for each in self._captures}
-        self._digests_of_given = _digests(self._given)
-        self._digests_of_captured = _digests(self.captured)
-        # One walk over all of them also sees which of them share an object, however deep.
-        self.digest = content_digest([self._given, self.captured])
+        self._stand_ins: dict[str, list[str]] = {}  # what parts without content are identified by
+        self._digests_of_given = self._digests(self._given)
+        self._digests_of_captured = self._digests(self.captured)
+        self.digest = self._digest_of_all()
         self.seconds = perf_counter() - began  # that digests took so far
 
     def about(self) -> Value:
@@ -44,8 +60,8 @@ class Inputs:
     def mutated(self) -> list[str]:
         """Return the names of the values that are not what they were."""
         began = perf_counter()
-        changed = _changed(self._given, self._digests_of_given)
-        changed += _changed(self.captured, self._digests_of_captured)
+        changed = self._changed(self._given, self._digests_of_given)
+        changed += self._changed(self.captured, self._digests_of_captured)
         self.seconds += perf_counter() - began
         return changed
 
@@ -60,19 +76,37 @@ class Inputs:
         same = {path for path, value in now.items() if value is self.captured[path]}
         other = {path: value for path, value in now.items() if path not in same}
         gone = [path for path in self.captured if path not in now]
-        return gone + _changed(other, self._digests_of_captured)
+        return gone + self._changed(other, self._digests_of_captured)
 
+    def _digest_of_all(self) -> str:
+        """Return the digest of one walk over all, which also sees who shares an object, however deep."""
+        values = [self._given, self.captured]
+        if not self._stand_ins:
+            return content_digest(values)
+        return content_digest([*values, self._stand_ins], stand_in=lambda _part: "")
 
-def _digests(values: Mapping[str, object]) -> dict[str, str]:
-    return {name: content_digest(value, name) for name, value in values.items()}
+    def _digests(self, values: Mapping[str, object]) -> dict[str, str]:
+        return {
+            name: content_digest(value, name, stand_in=self._noting(value, name))
+            for name, value in values.items()
+        }
 
+    def _noting(self, owner: object, name: str) -> Callable[[object], str | None]:
+        identify = self._identify(owner, name)
 
-def _changed(values: Mapping[str, object], before: Mapping[str, str]) -> list[str]:
-    return [name for name, value in values.items() if _digest_now(name, value) != before[name]]
+        def note(part: object) -> str | None:
+            text = identify(part)
+            if text is not None:
+                self._stand_ins.setdefault(name, []).append(text)
+            return text
 
+        return note
 
-def _digest_now(name: str, value: object) -> str | None:
-    try:
-        return content_digest(value, name)
-    except UndigestibleInput:  # it has become so, and that is a change, too
-        return None
+    def _changed(self, values: Mapping[str, object], before: Mapping[str, str]) -> list[str]:
+        return [name for name, value in values.items() if self._digest_now(name, value) != before[name]]
+
+    def _digest_now(self, name: str, value: object) -> str | None:
+        try:
+            return content_digest(value, name, stand_in=self._identify(value, name))
+        except ResonateError:  # it has no content any more, and that is a change, too
+            return None

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from resonate_nb import pins, versions
 from resonate_nb.context import entered
-from resonate_nb.errors import PromiseConflict, StaleSource
+from resonate_nb.errors import (
+    NotKept,
+    PromiseConflict,
+    ResonateError,
+    StaleSource,
+    StoreFormat,
+    StoreUnavailable,
+)
 from resonate_nb.execution import Attempt, Caller, Delivered
 from resonate_nb.explain import Explanation, forecast
 from resonate_nb.fingerprint import Fingerprint, fingerprint_cell
@@ -20,8 +27,10 @@ from resonate_nb.inputs import Inputs
 from resonate_nb.notebook.analysis import analyse, cell_name
 from resonate_nb.notebook.definitions import replayable_definition
 from resonate_nb.notebook.keeping import Keeping, NotToBeKept
+from resonate_nb.notebook.origins import Unidentified
 from resonate_nb.notebook.randomness import Draws
 from resonate_nb.notebook.recorder import Recorder
+from resonate_nb.notebook.remaking import Remaking, check_names
 from resonate_nb.notebook.replaying import define, replay
 from resonate_nb.notebook.shell_names import is_history, is_shells
 from resonate_nb.notebook.surroundings import Surroundings
@@ -41,11 +50,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from resonate_nb.execution import Execution
+    from resonate_nb.fingerprint import Capture
+    from resonate_nb.inputs import Identify
     from resonate_nb.notebook.options import CellOptions
 
 
 class Refusal:
     """Stands for the run of a cell that can't be durable: the real exception, at the cell's beginning."""
+
+    kept = False
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -66,11 +79,19 @@ class CellRun:
     """One run of a durable cell. The cell's own code asks it before each statement."""
 
     def __init__(
-        self, shell: Any, execution: Callable[[], Execution], options: CellOptions, tree: ast.Module
+        self,
+        shell: Any,
+        execution: Callable[[], Execution],
+        options: CellOptions,
+        tree: ast.Module,
+        identify: Identify,
     ) -> None:
         self._shell, self._open, self._options, self._tree = shell, execution, options, tree
+        self._identify = identify
         self._analysis = analyse(tree)
         self._name = options.name or cell_name(self._analysis)
+        self._remaking = Remaking(self._analysis, options.remake)
+        check_names("--outputs", options.outputs or (), self._analysis.inputs | self._bound, "assign or read")
         self._attempt: Attempt | None = None
         self._context: entered | None = None
         self._recorder = Recorder(shell)
@@ -79,6 +100,7 @@ class CellRun:
         self._skipped = False
         self._line = ""
         self._obstacle: str | None = None
+        self.kept = False  # what the cell did is in the store, so that a replay does without it
         self._started = time.monotonic()
 
     @property
@@ -86,51 +108,31 @@ class CellRun:
         namespace: dict[str, Any] = self._shell.user_ns
         return namespace
 
+    @property
+    def _bound(self) -> frozenset[str]:
+        return self._analysis.writes | self._analysis.deletes
+
     def begin(self) -> None:
         """Deliver the cell's outcome if it is settled, else make ready to compute it."""
-        execution = self._execution = self._open()
-        self._draws.begin()
-        names = {name for name in self._analysis.inputs - self._options.ignore if not is_shells(name)}
-        code = fingerprint_cell(self._tree, names, self._namespace, library=execution.library)
-        self._names = names & self._namespace.keys()
-        self._obstacle = self._obstacle_to_replay(code)
         filename = sys._getframe(1).f_code.co_filename  # noqa: SLF001 (definitions must be found in the cell)
-        if self._obstacle is not None and not self._options.dry_run:
-            execution.recent.note(Run("cell", self._name, "", "plain", self._obstacle))
-            self._recorder.start()
-            return
         if self._options.dry_run:
             self._skipped = True
-            print(self._forecast(code, filename))  # noqa: T201 (a person asked)
+            print(self._forecast(filename))  # noqa: T201 (a person asked)
             return
-        self._inputs = Inputs({}, code.captures)
-        self._keeping = Keeping(self._namespace, self._analysis, self._names, self._inputs)
-        work = self._work(code, filename)
-        entry = self._enter(work, filename, rerun=self._options.rerun)
-        if isinstance(entry, Delivered) and not work.explicit and not self._draws.fit(_kept(entry)):
-            work = self._draws.among_inputs_of(work, _kept(entry))
-            entry = self._enter(work, filename, rerun=False)
-        if isinstance(entry, Delivered):
-            kept = _kept(entry)
-            if self._keeping.fits(kept) and self._draws.fit(kept):
-                replay(self._shell, kept)
-                self._skipped = True
-                self._line = replayed_line(self._name, entry.promise, time.monotonic() - self._started)
-                return
-            entry = self._enter(work, filename, rerun=True)
-            reason = OTHER_ALIASES if self._draws.fit(kept) else OTHER_DRAWS
-            execution.recent.note(Run("cell", self._name, work.id, "computed", reason))
-        if isinstance(entry, Delivered):
-            raise TypeError("a rerun is never delivered")
-        self._attempt = entry
-        self._context = entered(entry.context)
-        self._context.__enter__()
-        self._surroundings.begin()
-        self._recorder.start()
+        delivered = self._delivered_or_plain(filename)
+        if delivered is None:
+            self._recorder.start()
+            return
+        self._skipped = self.kept = True
+        replay(self._shell, _kept(delivered), lambda: self._remaking.run(self._shell, filename))
+        self._line = replayed_line(self._name, delivered.promise, time.monotonic() - self._started)
 
     def link(self, number: int) -> bool:
         """Return whether the statement is to be executed."""
-        self._surroundings.statement(imports=self._analysis.statements[number].kind == "import")
+        kinds = [each.kind for each in self._analysis.statements]
+        self._surroundings.statement(imports=kinds[number : number + 1] == ["import"])
+        if self._attempt is not None:
+            self._remaking.before(number, self._namespace)
         return not self._skipped
 
     def end(self, result: Any) -> None:
@@ -140,7 +142,7 @@ class CellRun:
         self._surroundings.stop()
         if self._context is not None:
             self._context.__exit__()
-        error = result.error_before_exec or result.error_in_exec
+        error = KeyboardInterrupt() if result is None else result.error_before_exec or result.error_in_exec
         seconds = time.monotonic() - self._started
         if self._attempt is not None and error is not None:
             self._execution.abandon(self._attempt, error)
@@ -154,6 +156,75 @@ class CellRun:
         if self._line and self._looked_at:
             self._shell.display_pub.publish({"text/plain": self._line})
 
+    def _delivered_or_plain(self, filename: str) -> Delivered | None:
+        """Return what is kept of the cell; None if it is to be computed, and be it as a plain one."""
+        try:
+            code = self._read()
+            if self._obstacle is not None:
+                self._execution.recent.note(Run("cell", self._name, "", "plain", self._obstacle))
+                return None
+            return self._delivered(self._work(code, filename), filename)
+        except (StoreUnavailable, StoreFormat) as problem:
+            self._obstacle = str(problem)
+            warnings.warn(f"{self._name} runs as a plain cell: {problem}", NotKept, stacklevel=3)
+        except (ResonateError, RecursionError):
+            raise
+        except Exception as fault:  # noqa: BLE001 (whatever it is, the user's cell runs)
+            self._obstacle = f"a fault of ours: {fault!r}"
+            warnings.warn(f"{self._name} runs as a plain cell, for {self._obstacle}", NotKept, stacklevel=3)
+        return None
+
+    def _read(self) -> Fingerprint:
+        """Take in what the cell means and reads, or what is in the way of keeping it."""
+        self._draws.begin()
+        execution, ignored = self._open(), self._options.ignore
+        self._execution = execution
+        names = {name for name in self._analysis.inputs if not is_shells(name)}
+        code = fingerprint_cell(self._tree, names - ignored, self._namespace, library=execution.library)
+        roots = frozenset(map(_root, code.captures))
+        check_names("--ignore", ignored, roots.union(self._analysis.inputs), "read before it assigns it")
+        self._obstacle = self._obstacle_to_replay(code)
+        if self._obstacle is None:
+            try:
+                self._watch(code, (names - ignored) & self._namespace.keys())
+            except Unidentified as obstacle:
+                self._obstacle = str(obstacle)
+        return code
+
+    def _watch(self, code: Fingerprint, names: set[str]) -> None:
+        """Take in the inputs as they are, to see later what has become of them."""
+        options = self._options
+        captures = [each for each in code.captures if _root(each) not in options.ignore]
+        self._inputs = Inputs({}, captures, self._identify)
+        self._keeping = Keeping(
+            self._namespace,
+            self._analysis,
+            names,
+            self._inputs,
+            only=options.outputs,
+            apart=options.remake,
+        )
+
+    def _delivered(self, work: Work, filename: str) -> Delivered | None:
+        entry = self._enter(work, filename, rerun=self._options.rerun)
+        if isinstance(entry, Delivered) and not work.explicit and not self._draws.fit(_kept(entry)):
+            work = self._draws.among_inputs_of(work, _kept(entry))
+            entry = self._enter(work, filename, rerun=False)
+        if isinstance(entry, Delivered):
+            kept = _kept(entry)
+            if self._keeping.fits(kept) and self._draws.fit(kept):
+                return entry
+            entry = self._enter(work, filename, rerun=True)
+            reason = OTHER_ALIASES if self._draws.fit(kept) else OTHER_DRAWS
+            self._execution.recent.note(Run("cell", self._name, work.id, "computed", reason))
+        if isinstance(entry, Delivered):
+            raise TypeError("a rerun is never delivered")
+        self._attempt = entry
+        self._context = entered(entry.context)
+        self._context.__enter__()
+        self._surroundings.begin()
+        return None
+
     def _enter(self, work: Work, filename: str, *, rerun: bool) -> Delivered | Attempt:
         caller = Caller(
             references=self._keeping.references,
@@ -161,11 +232,10 @@ class CellRun:
         )
         return self._execution.enter(work, caller, rerun=rerun)
 
-    def _forecast(self, code: Fingerprint, filename: str) -> str:
+    def _forecast(self, filename: str) -> str:
+        code = self._read()
         if self._obstacle is not None:
             return f"{self._name}: would be computed, as each time: {self._obstacle}"
-        self._inputs = Inputs({}, code.captures)
-        self._keeping = Keeping(self._namespace, self._analysis, self._names, self._inputs)
         work, rerun = self._work(code, filename), self._options.rerun
         reason = ""
         if not rerun:
@@ -213,7 +283,7 @@ class CellRun:
     def _obstacle_to_replay(self, code: Fingerprint) -> str | None:
         """Return why the cell can't be replayed, as far as is known before it runs."""
         if code.stale is not None:
-            warnings.warn(stale_source(self._name, code.stale), StaleSource, stacklevel=3)
+            warnings.warn(stale_source(self._name, code.stale), StaleSource, stacklevel=5)
             return f"the source of {code.stale} on disk is not the code that runs"
         if self._analysis.opaque:
             return "it reads or binds names that can't be seen (exec, a star import, %run or the like)"
@@ -225,25 +295,30 @@ class CellRun:
     def _keep_or_abandon(self, attempt: Attempt, shown: tuple[Any, ...], last: Any) -> str:
         try:
             return self._keep(attempt, shown, last)
-        except BaseException as fault:  # an attempt that nobody ends would be waited for
+        except NotToBeKept as reason:
+            self._execution.abandon(attempt, not_kept=str(reason))
+            return f"not kept: {reason}; it is computed again next time"
+        except KeyboardInterrupt as interrupt:
+            self._execution.abandon(attempt, interrupt)
+            return "not kept: it was interrupted while it was kept; it is computed again next time"
+        except Exception as fault:  # noqa: BLE001 (an attempt that nobody ends would be waited for)
             self._execution.abandon(attempt, fault)
-            raise
+            return f"not kept, for a fault of ours: {fault!r}; it is computed again next time"
 
     def _keep(self, attempt: Attempt, shown: tuple[Any, ...], last: Any) -> str:
         """Settle the promise with the outputs, and return in words what came of it."""
         codec = self._execution.codec
+        if (reason := self._remaking.obstacle(self._namespace)) is not None:
+            raise NotToBeKept(reason)
         draws = self._draws.to_keep()
-        try:
-            self._surroundings.refuse_changes()
-            value, references = self._keeping.collect(codec)
-        except NotToBeKept as reason:
-            self._execution.abandon(attempt, not_kept=str(reason))
-            return f"not kept: {reason}; it is computed again next time"
+        self._surroundings.refuse_changes()
+        value, references = self._keeping.collect(codec)
         value |= {**draws, "<shown>": list(shown), "<seconds>": time.monotonic() - self._started}
         if last is not None and not codec.unpicklable_parts({"<last>": last}):
             value["<last>"] = last
         began = time.monotonic()
         self._execution.settle(attempt, Outcome(value), Caller(references=references))
+        self.kept = True
         return kept_words(self._execution, attempt, time.monotonic() - began) if self._looked_at else ""
 
     @property
@@ -257,3 +332,7 @@ class CellRun:
 def _kept(entry: Delivered) -> dict[str, Any]:
     kept: dict[str, Any] = entry.outcome.deliver()  # type: ignore[assignment]
     return kept
+
+
+def _root(capture: Capture) -> str:
+    return capture.path.partition(".")[0].partition("[")[0]

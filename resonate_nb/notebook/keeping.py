@@ -30,9 +30,17 @@ class Keeping:
     """
 
     def __init__(
-        self, namespace: dict[str, Any], analysis: CellAnalysis, names: set[str], inputs: Inputs
+        self,
+        namespace: dict[str, Any],
+        analysis: CellAnalysis,
+        names: set[str],
+        inputs: Inputs,
+        *,
+        only: frozenset[str] | None = None,  # of the outputs, these and no others
+        apart: frozenset[str] = frozenset(),  # outputs that are made new at replay
     ) -> None:
         self._namespace, self._analysis, self._names, self._inputs = namespace, analysis, names, inputs
+        self._only, self._apart = only, apart
         self._before = dict(namespace)
 
     @property
@@ -58,12 +66,15 @@ class Keeping:
         hidden = sorted({*changed, *self._inputs.rebound()} - self._names)
         if hidden:
             raise NotToBeKept(f"it changed {hidden[0]}, which is no variable of the notebook")
+        if self._only is not None:
+            changed = [name for name in changed if name in self._only]
         reaching = self._reaching(changed)
+        self._refuse_partial_aliases(reaching)
         outputs = self._outputs({*changed, *reaching})
         references = {name: value for name, value in self.references.items() if name not in outputs}
         if problems := codec.unpicklable_parts(outputs, references=references):
             raise NotToBeKept(str(next(iter(problems.values()))))
-        gone = {*self._before, *self._analysis.deletes} - self._namespace.keys()
+        gone = self._chosen({*self._before, *self._analysis.deletes} - self._namespace.keys())
         deleted = sorted(filterfalse(is_shells, gone))
         return {**outputs, "<changed>": changed, "<reaching>": reaching, "<deleted>": deleted}, references
 
@@ -71,7 +82,15 @@ class Keeping:
         now = {name: value for name, value in self._namespace.items() if not is_shells(name)}
         bound = {name for name, value in now.items() if self._before.get(name, NO_RESULT) is not value}
         names = (self._analysis.writes | bound | changed) & now.keys()
-        return {name: now[name] for name in sorted(names)}
+        return {name: now[name] for name in sorted(self._chosen(names))}
+
+    def _chosen(self, names: Iterable[str]) -> set[str]:
+        return {name for name in names if self._only is None or name in self._only} - self._apart
+
+    def _refuse_partial_aliases(self, reaching: Iterable[str]) -> None:
+        """Refuse to keep an object, but not another name that leads to it: they would part at replay."""
+        if parted := sorted({*reaching} - {*self._chosen(reaching)} - self._apart):
+            raise NotToBeKept(f"{parted[0]} leads to what --outputs names, so it has to be named there too")
 
     def _reaching(self, changed: Iterable[str]) -> list[str]:
         """Return the names, none that the cell binds itself, that see these inputs change."""

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import warnings
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb import resonate, views
 from resonate_nb.errors import ResonateWarning, UsageError
+from resonate_nb.notebook.analysis import analyse
 from resonate_nb.notebook.cells import CellRun, Refusal
 from resonate_nb.notebook.options import parse_options
+from resonate_nb.notebook.origins import Origins
 from resonate_nb.notebook.randomness import watch
-from resonate_nb.notebook.shell_names import RUN_NAME
+from resonate_nb.notebook.shell_names import RUN
 from resonate_nb.notebook.stage import show_inbox
 from resonate_nb.notebook.transform import guard, mark, marker, unmarked
 from resonate_nb.notebook.why import why
 
 if TYPE_CHECKING:
     from resonate_nb.execution import Execution
+    from resonate_nb.notebook.origins import Sight
+
+
+@dataclass(slots=True)
+class Running:
+    """A cell that is being run: several are, where one runs another or a subshell runs beside."""
+
+    info: Any  # IPython's own record of the run
+    sight: Sight | None = None
+    run: CellRun | Refusal | None = None
+    name: str = ""  # of the run, in the namespace
+
+
+# The cell whose tree comes next: between the two the same code runs, in the same context.
+_coming: ContextVar[Running | None] = ContextVar("resonate_nb_coming", default=None)
 
 
 class Extension:
@@ -25,7 +45,9 @@ class Extension:
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._run: CellRun | Refusal | None = None
+        self._running: list[Running] = []
+        self._numbers = itertools.count(1)
+        self._origins = Origins(lambda: shell.user_ns)
 
     def load(self) -> None:
         """Register everything; a second time changes nothing."""
@@ -33,50 +55,83 @@ class Extension:
             return
         self._shell.input_transformers_cleanup.append(mark)
         self._shell.ast_transformers.append(self)
+        self._shell.events.register("pre_run_cell", self.begin)
         self._shell.events.register("post_run_cell", self.end)
         self._shell.register_magic_function(self.durable, "cell", "durable")
         self._shell.register_magic_function(self.promises, "line", "promises")
         self._shell.register_magic_function(self.why, "line", "why")
         self._shell.register_magic_function(self.inbox, "line", "inbox")
-        self._shell.user_ns_hidden[RUN_NAME] = None
         watch.begin("\n".join(self._shell.user_ns.get("In", ())))
+
+    def begin(self, info: Any) -> None:
+        """Expect the tree of a cell; cells that run silently have no beginning, and no end either."""
+        running = Running(info)
+        self._running.append(running)
+        _coming.set(running)
 
     def visit(self, tree: ast.AST) -> ast.AST:
         """Return the guarded tree of a durable cell; a fault of ours runs the cell plainly."""
-        found = marker(tree) if isinstance(tree, ast.Module) else None
-        if found is None or not isinstance(tree, ast.Module):
+        running = _coming.get()
+        _coming.set(None)
+        if not isinstance(tree, ast.Module):
             return tree
+        plain = unmarked(tree)
+        if running is None:
+            return plain
+        found = marker(tree)
         try:
-            self._run = self._decide(*found, unmarked(tree))
-            self._shell.user_ns[RUN_NAME] = self._run
-            return guard(tree, RUN_NAME)
+            running.sight = self._origins.look(plain, analyse(plain))
+            return tree if found is None else self._guarded(running, *found, tree)
         except Exception as fault:  # noqa: BLE001 (whatever it is, the user's cell runs)
-            warnings.warn(
-                f"this cell runs as a plain one, for a fault of ours: {fault!r}",
-                ResonateWarning,
-                stacklevel=2,
-            )
-            return unmarked(tree)
+            self._origins.forget()
+            if found is not None:
+                said = f"this cell runs as a plain one, for a fault of ours: {fault!r}"
+                warnings.warn(said, ResonateWarning, stacklevel=2)
+            return plain
+
+    def _guarded(self, running: Running, kind: str, text: str, tree: ast.Module) -> ast.Module:
+        running.run = self._decide(kind, text, unmarked(tree))
+        running.name = f"{RUN}{next(self._numbers)}__"
+        self._shell.user_ns[running.name] = running.run
+        self._shell.user_ns_hidden[running.name] = running.run
+        shows_assignment = self._shell.ast_node_interactivity == "last_expr_or_assign"
+        return guard(tree, running.name, shows_assignment=shows_assignment)
 
     def _decide(self, kind: str, text: str, tree: ast.Module) -> CellRun | Refusal:
         if kind == "refused":
             return Refusal(UsageError(text))
         try:
-            return CellRun(self._shell, _execution, parse_options(text), tree)
+            return CellRun(self._shell, _execution, parse_options(text), tree, self._origins.of)
         except UsageError as refusal:
             return Refusal(refusal)
 
     def end(self, result: Any) -> None:
-        """Close the run of the cell that has just ended."""
-        run, self._run = self._run, None
-        self._shell.user_ns.pop(RUN_NAME, None)
-        if run is not None:
-            run.end(result)
+        """Close the run of the cell that has just ended; no result: it was cancelled."""
+        running = self._ended(getattr(result, "info", None))
+        if running is None:
+            return
+        self._running.remove(running)
+        self._shell.user_ns.pop(running.name, None)
+        self._shell.user_ns_hidden.pop(running.name, None)
+        failed = result is None or not result.success
+        if running.run is not None:
+            running.run.end(result)
+        if running.sight is not None:
+            kept = running.run is not None and running.run.kept
+            self._origins.ran(running.sight, leaves_alone=kept, failed=failed)
+
+    def _ended(self, info: Any) -> Running | None:
+        """Return the cell with this record, or an equal one: IPython writes a new one after an interrupt."""
+        cells = self._running[::-1]
+        same = [each for each in cells if each.info is info]
+        equal = [each for each in cells if info is None or each.info.raw_cell == info.raw_cell]
+        return next(iter([*same, *equal]), None)
 
     def durable(self, line: str, cell: str) -> None:
         """Make the cell a durable promise.
 
-        %%durable [NAME] [--version N] [--id ID] [--ignore NAMES] [--rerun] [--quiet] [--dry-run]
+        %%durable [NAME] [--version N] [--id ID] [--ignore NAMES] [--outputs NAMES] [--remake NAMES] [--rerun]
+        [--quiet] [--dry-run]
         """
         raise UsageError("%%durable stands on the first line of a cell, alone")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
 import shlex
 from dataclasses import dataclass
 
 from resonate_nb.errors import UsageError
 
-_WITH_VALUE = ("--version", "--id", "--ignore")
+_WITH_NAMES = ("--ignore", "--outputs", "--remake")
+_WITH_VALUE = ("--version", "--id", *_WITH_NAMES)
 _SWITCHES = ("--rerun", "--quiet", "--dry-run")
 
 
@@ -19,6 +21,8 @@ class CellOptions:
     version: int | None = None
     id: str | None = None
     ignore: frozenset[str] = frozenset()
+    outputs: frozenset[str] | None = None  # None: all
+    remake: frozenset[str] = frozenset()
     rerun: bool = False
     quiet: bool = False
     dry_run: bool = False
@@ -30,7 +34,7 @@ def parse_options(text: str) -> CellOptions:
     Raises
     ------
     UsageError
-        Names the option that does not exist, or lacks its value.
+        Names the option that does not exist, lacks its value, or has one that it can't have.
 
     >>> parse_options("prices --ignore a,b --rerun").name
     'prices'
@@ -51,11 +55,14 @@ def parse_options(text: str) -> CellOptions:
             names.append(word)
     if len(names) > 1:
         raise UsageError(f"a durable cell has one name, not {len(names)}: {' '.join(names)}")
+    names_of = {option: _names(option, given[option]) for option in _WITH_NAMES if option in given}
     return CellOptions(
         name=names[0] if names else None,
         version=_number(given.get("--version")),
         id=given.get("--id"),
-        ignore=frozenset(filter(None, given.get("--ignore", "").split(","))),
+        ignore=names_of.get("--ignore", frozenset()),
+        outputs=names_of.get("--outputs"),
+        remake=names_of.get("--remake", frozenset()),
         rerun="--rerun" in given,
         quiet="--quiet" in given,
         dry_run="--dry-run" in given,
@@ -67,6 +74,16 @@ def _words(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError as problem:
         raise UsageError(f"the options of %%durable can't be read ({problem}): {text}") from None
+
+
+def _names(option: str, text: str) -> frozenset[str]:
+    names = text.split(",")
+    for name in names:
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise UsageError(
+                f"{option} takes names with commas between and no spaces, like a,b; {name!r} is no name"
+            )
+    return frozenset(names)
 
 
 def _number(text: str | None) -> int | None:

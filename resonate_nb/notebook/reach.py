@@ -26,10 +26,11 @@ def names_that_reach(targets: Iterable[object], namespace: Mapping[str, object])
     candidates = {name: value for name, value in namespace.items() if not name.startswith("_")}
     for name in ("In", "Out", "get_ipython", "exit", "quit"):
         candidates.pop(name, None)
-    return {name for name, value in candidates.items() if _reaches(value, wanted, namespace)}
+    return {name for name, value in candidates.items() if reaches(value, wanted, namespace)}
 
 
-def _reaches(value: object, wanted: set[int], namespace: Mapping[str, object]) -> bool:
+def reaches(value: object, wanted: set[int], namespace: Mapping[str, object]) -> bool:
+    """Return whether a value is, or leads to, one of the objects with these identities."""
     seen, stack = {id(namespace)}, [value]
     while stack:
         thing = stack.pop()

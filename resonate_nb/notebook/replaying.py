@@ -9,7 +9,7 @@ from resonate_nb.notebook.randomness import restore
 from resonate_nb.notebook.recorder import NO_RESULT, show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from resonate_nb.notebook.analysis import CellAnalysis
 
@@ -24,10 +24,14 @@ def define(shell: Any, analysis: CellAnalysis, filename: str) -> None:
             exec(code, shell.user_ns)  # noqa: S102 (the user's own cell)
 
 
-def replay(shell: Any, kept: Mapping[str, Any]) -> None:
-    """Set the outputs, delete what the cell deleted, leave the generators as it did, show what it showed."""
+def replay(shell: Any, kept: Mapping[str, Any], remake: Callable[[], None]) -> None:
+    """Set the outputs, delete what the cell deleted, make what can't be kept, and show what it showed.
+
+    Generators of random numbers are left as the cell left them.
+    """
     shell.user_ns.update({name: value for name, value in kept.items() if not name.startswith("<")})
     for name in kept["<deleted>"]:
         shell.user_ns.pop(name, None)
+    remake()
     restore(kept)
     show(shell, kept["<shown>"], result=kept.get("<last>", NO_RESULT))

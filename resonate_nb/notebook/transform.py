@@ -67,16 +67,17 @@ def unmarked(tree: ast.Module) -> ast.Module:
     return tree if marker(tree) is None else ast.Module(tree.body[1:], tree.type_ignores)
 
 
-def guard(tree: ast.Module, run_name: str) -> ast.Module:
+def guard(tree: ast.Module, run_name: str, *, shows_assignment: bool = False) -> ast.Module:
     """Return the cell in which a run, found under a name of the namespace, decides what is executed.
 
     First comes ``run.begin()``; then each statement n, counted without the mark, runs if ``run.link(n)``
     is true. ``from __future__`` imports stay in front, unguarded. The last expression stays an expression,
-    so that IPython displays it, or nothing when it is skipped. For the settings of
-    ``ast_node_interactivity`` other than ``last_expr``: ``all``, ``last`` and ``none`` work as in a plain
-    cell; ``last_expr_or_assign`` shows expressions, but not what an assignment assigned.
+    so that IPython displays it, or nothing when it is skipped. With `shows_assignment`, a last assignment
+    to a name is followed by that name, as ``ast_node_interactivity = "last_expr_or_assign"`` has it.
     """
     statements = unmarked(tree).body
+    if shows_assignment:
+        statements = [*statements, *_assigned(statements[-1:])]
     futures = [each for each in statements if _is_future(each)]
     guarded = [_guarded(n, each, run_name) for n, each in enumerate(statements) if not _is_future(each)]
     if statements and isinstance(statements[-1], ast.Expr):
@@ -106,6 +107,16 @@ def _refusal(other: str, length: int) -> list[str]:
 
 def _is_future(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+
+
+def _assigned(last: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the name that the last statement assigns, as an expression, by IPython's rules."""
+    match last:
+        case [ast.Assign(targets=[ast.Name(id=name)]) | ast.AugAssign(target=ast.Name(id=name))]:
+            return [_at(ast.Expr(ast.Name(name, ast.Load())), last[0])]
+        case [ast.AnnAssign(target=ast.Name(id=name))]:
+            return [_at(ast.Expr(ast.Name(name, ast.Load())), last[0])]
+    return []
 
 
 def _guarded(n: int, statement: ast.stmt, run_name: str) -> ast.stmt:

@@ -24,10 +24,5 @@ ROWS = [
         Durable("a = [1]\nb = a"),
         "b.append(2)\na",
     ),
-    row(
-        "a generator is an input",
-        "numbers = (n for n in range(5))",
-        Durable("first = next(numbers)", refused="numbers"),
-    ),
     row("a lock is an output", Durable("import threading\nlock = threading.Lock()", computes="lock")),
 ]
