@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Mapping
 
     from resonate_nb.context import Context
@@ -41,7 +40,10 @@ class Attempt:
     owner: Owner
     context: Context
     started: int  # milliseconds since the epoch
+    timeout_at: int  # when the body has to end
     trail: Trail
+
+    body: Callable[[], Any] | None = None  # of the version that the promise is bound to, if not the caller's
 
     @property
     def number(self) -> int:
@@ -50,8 +52,6 @@ class Attempt:
         Every claim and every failure counts. A run that died under the lease of a failed one is not known.
         """
         return max(self.fence, self.trail.failures.total + 1)
-
-    body: Callable[[], Any] | None = None  # of the version that the promise is bound to, if not the caller's
 
 
 def _nothing() -> None:
@@ -64,4 +64,3 @@ class Caller:
 
     references: Mapping[str, object] = field(default_factory=dict)  # objects that values may share, by name
     prepare: Callable[[], None] = _nothing  # called before a value is decoded: defines the classes in it
-    stop: threading.Event | None = None  # set when the caller has gone: ends its wait for another attempt

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resonate_nb import leases
 from resonate_nb.attempts import Attempt, Delivered, Trail
 from resonate_nb.context import Context, current
+from resonate_nb.deadlines import end_if_over
+from resonate_nb.errors import PromiseTimedOut
 from resonate_nb.failures import Failures
 from resonate_nb.promise import State
 from resonate_nb.store.operations import Acquire, Release
 from resonate_nb.work import Bound
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
     from resonate_nb.attempts import Caller
@@ -25,8 +26,23 @@ if TYPE_CHECKING:
     from resonate_nb.store.operations import Claim
     from resonate_nb.work import Work
 
-_SLICE_SECONDS = 0.2  # a wait can be interrupted this often
+SLICE_SECONDS = 0.2  # a wait can be interrupted this often
 EVERY_SETTLED_STATE = frozenset(State) - {State.PENDING}
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """One caller's place in the line for a promise."""
+
+    work: Work
+    caller: Caller
+    owner: Owner
+    unless: frozenset[State]
+    began: int  # milliseconds since the epoch
+    timeout_at: int = 0  # when the caller waits no more, known since the first question
+    over: int | None = None  # the fencing number of a lease that has ended
+    ahead: tuple[str, Lease] | None = None  # the promise and the lease that are waited for
+    told: set[str] = field(default_factory=set)  # for whom the user knows already that we wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,46 +55,77 @@ class Claiming:
 
     def claim(self, work: Work, caller: Caller, *, rerun: bool) -> Delivered | Attempt:
         """Return the right to compute, or what was settled meanwhile; a broken wait leaves no lease."""
-        owner = leases.new_owner()
+        turn = self.line_up(work, caller, rerun=rerun)
         try:
-            entry = self._claim(work, owner, caller, EVERY_SETTLED_STATE if rerun else work.unless)
+            while (entry := self.try_once(turn)) is None:
+                self.delivering.store.wait_for_change(SLICE_SECONDS)
         except BaseException:
-            self.delivering.store.post(Release(id=work.id, owner=owner.text))
-            leases.retire(owner)
+            self.leave(turn)
             raise
-        if isinstance(entry, Delivered):
-            leases.retire(owner)
         return entry
 
-    def _claim(
-        self, work: Work, owner: Owner, caller: Caller, unless: frozenset[State]
-    ) -> Delivered | Attempt:
-        over = None
+    def line_up(self, work: Work, caller: Caller, *, rerun: bool) -> Turn:
+        """Return a new place in the line; whoever does not come to its end has to `leave`."""
+        return Turn(
+            work=work,
+            caller=caller,
+            owner=leases.new_owner(),
+            unless=EVERY_SETTLED_STATE if rerun else work.unless,
+            began=self.delivering.clock.now(),
+        )
+
+    def leave(self, turn: Turn) -> None:
+        """Give up a place, with the lease that it may have got in the last moment."""
+        self.delivering.store.post(Release(id=turn.work.id, owner=turn.owner.text))
+        leases.retire(turn.owner)
+
+    def try_once(self, turn: Turn) -> Delivered | Attempt | None:
+        """Return the right to compute, or what was settled meanwhile; None while somebody else computes.
+
+        Raises
+        ------
+        PromiseTimedOut
+            The caller's own deadline passed. Others may still compute the promise, and wait for it.
+        """
+        end_if_over()
+        entry = self._look_ahead(turn) or (None if turn.ahead else self._ask(turn))
+        if isinstance(entry, Delivered):
+            leases.retire(turn.owner)
+        elif entry is None and turn.timeout_at <= self.delivering.clock.now():
+            raise PromiseTimedOut(turn.work.id)
+        return entry
+
+    def _ask(self, turn: Turn) -> Delivered | Attempt | None:
         while True:
-            claim = self._ask(work, owner, unless, over)
+            claim = self._acquire(turn)
             if claim.fence is not None:
-                return self._attempt(self._bound(work, claim.promise), owner, claim, claim.fence)
-            if claim.holder is None:
-                delivered = self.delivering.delivery(work, claim.promise, caller)
+                return self._attempt(turn, self._bound(turn.work, claim.promise), claim, claim.fence)
+            if claim.holder is not None:
+                turn.work.guard(claim.promise)
+                turn.ahead = claim.promise.id, claim.holder
+                ended = self._look_ahead(turn)
+                if ended is not None or turn.ahead is not None:
+                    return ended
+            else:
+                delivered = self.delivering.delivery(turn.work, claim.promise, turn.caller)
+                delivered = delivered or self._ended_meanwhile(turn, claim.promise)
                 if delivered is not None:
                     return delivered
-                unless = EVERY_SETTLED_STATE  # what is settled there is no answer: a new generation
-            else:
-                work.guard(claim.promise)
-                over = self._wait(work, claim.promise.id, claim.holder, caller.stop)
+                turn.unless = EVERY_SETTLED_STATE  # what is settled there is no answer: a new generation
 
-    def _ask(self, work: Work, owner: Owner, unless: frozenset[State], over: int | None) -> Claim:
+    def _acquire(self, turn: Turn) -> Claim:
         now = self.delivering.clock.now()
+        turn.timeout_at = turn.timeout_at or turn.work.deadline(now)
         return self.delivering.store.do(
             Acquire(
-                promise=work.promise(current()),
-                owner=owner.text,
+                promise=turn.work.promise(current(), timeout_at=turn.timeout_at),
+                owner=turn.owner.text,
                 until=now + leases.LEASE_MILLISECONDS,
                 now=now,
-                over=over,
-                unless=unless,
-                rebind=work.bound is None,
-                power_safe=work.explicit,
+                over=turn.over,
+                unless=turn.unless,
+                rebind=turn.work.bound is None,
+                power_safe=turn.work.explicit,
             )
         )
 
@@ -93,27 +140,50 @@ class Claiming:
         self.say(f"{work.name}: resumes with the code it started with (fingerprint {started_with})")
         return bound
 
-    def _attempt(self, bound: Bound, owner: Owner, claim: Claim, fence: int) -> Attempt:
+    def _attempt(self, turn: Turn, bound: Bound, claim: Claim, fence: int) -> Attempt:
         self.heartbeat.add(claim.promise.id, fence)
-        context = Context(claim.promise.id, bound.work.id, fence, current())
-        trail = Trail(Failures.of(claim.promise.tags))
-        started = self.delivering.clock.now()
-        return Attempt(bound.work, claim.promise, fence, owner, context, started, trail, bound.body)
+        return Attempt(
+            bound.work,
+            claim.promise,
+            fence,
+            turn.owner,
+            Context(claim.promise.id, bound.work.id, fence, current()),
+            started=self.delivering.clock.now(),
+            timeout_at=min(claim.promise.timeout_at, turn.timeout_at),
+            trail=Trail(Failures.of(claim.promise.tags)),
+            body=bound.body,
+        )
 
-    def _wait(self, work: Work, id: str, lease: Lease, stop: threading.Event | None) -> int | None:
-        """Wait for another's attempt; return the fencing number of a lease that has ended."""
-        store, clock = self.delivering.store, self.delivering.clock
-        held, announced = lease, False
-        while held.owner == lease.owner and not (stop is not None and stop.is_set()):
-            if leases.ended(held, clock.now()):
-                return held.fence
-            if not announced:
-                announced = True
-                owner = leases.Owner.parse(lease.owner) or lease.owner
-                self.say(f"{work.name}: waiting for {owner}, which is computing it")
-            store.wait_for_change(_SLICE_SECONDS)
-            entry = store.get(id)
-            if entry is None or entry.lease is None or entry.promise.seen(clock.now()).settled:
-                return None
-            held = entry.lease
+    def _look_ahead(self, turn: Turn) -> Delivered | None:
+        """Look whether the attempt that is waited for has ended: then nothing is ahead any more."""
+        if turn.ahead is None:
+            return None
+        store, now = self.delivering.store, self.delivering.clock.now()
+        id, waited_for = turn.ahead
+        entry = store.get(id)
+        held = None if entry is None else entry.lease
+        promise = None if entry is None else entry.promise.seen(now)
+        if promise is not None and (ended := self._ended_meanwhile(turn, promise)) is not None:
+            return ended
+        if promise is None or promise.settled or held is None or held.owner != waited_for.owner:
+            turn.ahead = None
+        elif leases.ended(held, now):
+            turn.ahead, turn.over = None, held.fence
+        else:
+            self._tell(turn, held)
         return None
+
+    def _ended_meanwhile(self, turn: Turn, promise: Promise) -> Delivered | None:
+        """Return the outcome of a promise that timed out or was canceled while the caller was in line.
+
+        To calls that come later it is no answer where the id is made from content, but to this one it is.
+        """
+        if promise.state not in (State.TIMEDOUT, State.CANCELED) or (promise.settled_at or 0) < turn.began:
+            return None
+        return Delivered(promise, self.delivering.decode(promise))
+
+    def _tell(self, turn: Turn, held: Lease) -> None:
+        if held.owner not in turn.told:
+            turn.told.add(held.owner)
+            owner = leases.Owner.parse(held.owner) or held.owner
+            self.say(f"{turn.work.name}: waiting for {owner}, which is computing it")

@@ -126,6 +126,14 @@ class Pending(BaseException):
         return [f"Pending: {self}"]
 
 
+class Interruption(BaseException):
+    """A running body has to end: its deadline passed, or somebody settled its promise.
+
+    Internal: whoever runs the body turns it into what its caller is told. Not an `Exception`, so that the
+    `except Exception` of a body does not go on after it.
+    """
+
+
 class LeaseLost(ResonateError):
     """Another owner took the promise over; what this one computed is discarded."""
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from resonate_nb import leases
 from resonate_nb.attempts import Attempt, Caller, Delivered
-from resonate_nb.claiming import Claiming
-from resonate_nb.context import current, entered
+from resonate_nb.claiming import Claiming, Turn
+from resonate_nb.computing import Computing
+from resonate_nb.context import current
+from resonate_nb.deadlines import Watcher, end_if_over
 from resonate_nb.delivering import NOBODY, Delivering
 from resonate_nb.errors import LeaseLost
 from resonate_nb.ids import validate
@@ -23,17 +25,21 @@ from resonate_nb.recent import ASKED, Recent, Run
 from resonate_nb.retrying import Retrying
 from resonate_nb.settling import Settling
 from resonate_nb.store.operations import Forget
-from resonate_nb.work import Outcome, Work
+from resonate_nb.threads import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from concurrent.futures import Future
 
     from resonate_nb.clock import Clock
     from resonate_nb.code_world import LoadedCode
     from resonate_nb.codec import Codec
     from resonate_nb.store.base import Store
+    from resonate_nb.work import Outcome, Work
 
 __all__ = ["Attempt", "Caller", "Delivered", "Execution"]
+
+_ASYNC_SLICE_SECONDS = 0.1  # nothing wakes a coroutine when the store changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,9 @@ class Execution:
     _delivering: Delivering = field(init=False)
     _claiming: Claiming = field(init=False)
     _settling: Settling = field(init=False)
-    _retrying: Retrying = field(init=False)
+    _steps: Steps = field(init=False, default_factory=Steps)
+    _watcher: Watcher = field(init=False)
+    _computing: Computing = field(init=False)
 
     def __post_init__(self) -> None:
         heartbeat = leases.Heartbeat(self.store, self.clock)
@@ -62,10 +70,15 @@ class Execution:
         object.__setattr__(self, "_heartbeat", heartbeat)
         object.__setattr__(self, "_delivering", delivering)
         object.__setattr__(self, "_claiming", Claiming(delivering, heartbeat, self.say))
-        object.__setattr__(self, "_settling", Settling(delivering, heartbeat))
+        settling = Settling(delivering, heartbeat)
+        object.__setattr__(self, "_settling", settling)
+        watcher = Watcher(self.store, self.clock)
+        object.__setattr__(self, "_watcher", watcher)
         # A source of its own: the user's seeded generators are none of our business.
-        draw = random.SystemRandom().random
-        object.__setattr__(self, "_retrying", Retrying(self.store, self.clock, self.say, draw))
+        retrying = Retrying(self.store, self.clock, self.say, random.SystemRandom().random)
+        object.__setattr__(
+            self, "_computing", Computing(delivering, settling, retrying, watcher, self._steps)
+        )
 
     def run(self, work: Work, body: Callable[[], object], *, rerun: bool = False) -> object:
         """Return the value of the work: delivered, or computed by `body` and kept.
@@ -88,6 +101,43 @@ class Execution:
         Waits while somebody else computes the promise, and says for whom. `rerun` computes anew,
         whatever is settled.
         """
+        if (delivered := self._find_if_wanted(work, caller, rerun=rerun)) is not None:
+            return delivered
+        return self._claiming.claim(work, caller, rerun=rerun)
+
+    async def enter_async(self, make: Callable[[], Work], *, rerun: bool = False) -> Delivered | Attempt:
+        """Enter, with the work that `make` gives, without blocking the loop."""
+
+        def begin() -> Delivered | Turn:
+            work = make()
+            delivered = self._find_if_wanted(work, NOBODY, rerun=rerun)
+            return delivered or self._claiming.line_up(work, NOBODY, rerun=rerun)
+
+        turn = await self._steps.run(begin)
+        if isinstance(turn, Delivered):
+            return turn
+        while True:
+            step = self._steps.begin(self._claiming.try_once, turn)
+            try:
+                entry = await asyncio.shield(asyncio.wrap_future(step))
+                if entry is not None:
+                    return entry
+                await asyncio.sleep(_ASYNC_SLICE_SECONDS)
+            except BaseException:
+                # In the step's thread: the loop may be gone before the step is done.
+                step.add_done_callback(lambda done: self._leave(turn, done))
+                raise
+
+    def _leave(self, turn: Turn, step: Future[Delivered | Attempt | None]) -> None:
+        """Leave the line on behalf of a caller who has gone; he may have got the lease meanwhile."""
+        entry = None if step.cancelled() or step.exception() is not None else step.result()
+        if isinstance(entry, Attempt):
+            self.abandon(entry)
+        else:
+            self._claiming.leave(turn)
+
+    def _find_if_wanted(self, work: Work, caller: Caller, *, rerun: bool) -> Delivered | None:
+        end_if_over()
         _refuse_recursion(work)
         validate(work.id)
         if not rerun and (delivered := self.find(work, caller)) is not None:
@@ -95,7 +145,7 @@ class Execution:
             return delivered
         self.recent.note(Run(work.kind, work.name, work.id, "computed", ASKED if rerun else ""))
         work.record()
-        return self._claiming.claim(work, caller, rerun=rerun)
+        return None
 
     def find(self, work: Work, caller: Caller = NOBODY) -> Delivered | None:
         """Return the outcome if the promise is settled, without waiting or computing."""
@@ -107,39 +157,19 @@ class Execution:
 
     def compute(self, attempt: Attempt, body: Callable[[], object]) -> Outcome:
         """Run the body under its promise, again as its policy says; an interrupt gives the lease back."""
-        with Attempting(self, attempt) as result:
-            result.value = self._tries(attempt, attempt.body or body)
-        return result.outcome
+        return self._computing.compute(attempt, body)
 
     async def compute_async(self, attempt: Attempt, start: Callable[[], Awaitable[object]]) -> Outcome:
         """Await what `start` gives as `compute` runs a body."""
-        with Attempting(self, attempt) as result:
-            result.value = await self._tries_async(attempt, attempt.body or start)
-        return result.outcome
-
-    def _tries(self, attempt: Attempt, body: Callable[[], object]) -> object:
-        while True:
-            self._retrying.wait(attempt)
-            try:
-                with entered(replace(attempt.context, attempt=attempt.number)):
-                    return body()
-            except Exception as error:
-                if not self._retrying.goes_on(attempt, error):
-                    raise
-
-    async def _tries_async(self, attempt: Attempt, start: Callable[[], Awaitable[object]]) -> object:
-        while True:
-            await self._retrying.wait_async(attempt)
-            try:
-                with entered(replace(attempt.context, attempt=attempt.number)):
-                    return await start()
-            except Exception as error:
-                if not await asyncio.to_thread(self._retrying.goes_on, attempt, error):
-                    raise
+        return await self._computing.compute_async(attempt, start)
 
     def settle(self, attempt: Attempt, outcome: Outcome, caller: Caller = NOBODY) -> Outcome:
         """Keep the outcome, wait until it is committed, and return the outcome that counts."""
         return self.post(attempt, outcome, caller)()
+
+    async def settle_async(self, attempt: Attempt, outcome: Outcome) -> Outcome:
+        """Settle without blocking the loop; a caller who is cancelled meanwhile does not undo it."""
+        return await self._steps.run(self.settle, attempt, outcome)
 
     def post(self, attempt: Attempt, outcome: Outcome, caller: Caller = NOBODY) -> Callable[[], Outcome]:
         """Keep the outcome without waiting; the function returned waits for the commit."""
@@ -165,30 +195,8 @@ class Execution:
     def close(self) -> None:
         """Renew no leases any more, commit what was posted, and close the store."""
         self._heartbeat.stop()
+        self._watcher.stop()
         self.store.close()
-
-
-class Attempting:
-    """The block in which a body runs: an exception becomes its outcome, an interrupt gives the lease back."""
-
-    def __init__(self, execution: Execution, attempt: Attempt) -> None:
-        self.value: object = None
-        self._error: BaseException | None = None
-        self._execution, self._attempt = execution, attempt
-
-    @property
-    def outcome(self) -> Outcome:
-        """What the body gave."""
-        return Outcome(self.value, self._error)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        self._error = error
-        if error is not None and not isinstance(error, Exception):
-            self._execution.abandon(self._attempt, error)
-        return isinstance(error, Exception)
 
 
 def _refuse_recursion(work: Work) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
-import threading
 import types
 import warnings
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
@@ -19,8 +17,9 @@ from resonate_nb.decorating import (
     name_of,
     refuse_what_is_no_function,
 )
+from resonate_nb.durations import milliseconds
 from resonate_nb.errors import StaleSource, UsageError
-from resonate_nb.execution import Attempt, Caller
+from resonate_nb.execution import Attempt
 from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
@@ -31,10 +30,10 @@ from resonate_nb.work import Work, nothing_changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
-    from concurrent.futures import Future
 
     from resonate_nb.code_world import LoadedCode
-    from resonate_nb.execution import Delivered, Execution
+    from resonate_nb.durations import Duration
+    from resonate_nb.execution import Execution
     from resonate_nb.promise import Promise, Value
     from resonate_nb.retry import Policy
     from resonate_nb.versions import VersionRecord
@@ -66,6 +65,7 @@ class DurableFunction(Generic[P, R]):
         keep_errors: bool = False,
         on_change: pins.OnChange = "raise",
         retry: Policy | int | None = None,
+        timeout: Duration | None = None,
     ) -> None:
         refuse_what_is_no_function(function)
         functools.update_wrapper(self, function)
@@ -77,6 +77,7 @@ class DurableFunction(Generic[P, R]):
         self._keep_errors = keep_errors
         self._on_change = on_change
         self._retry = policy_of(retry)
+        self._timeout = None if timeout is None else milliseconds(timeout)
         self._stored: Callable[[], LoadedCode] | None = None  # gives the code of an older version
         self.is_async = inspect.iscoroutinefunction(function)
         if self.is_async:
@@ -211,6 +212,7 @@ class DurableFunction(Generic[P, R]):
             explicit=id is not None,
             keep_errors=self._keep_errors,
             retry=self._retry,
+            timeout=self._timeout,
             tags=self._tags,
             about=about,
             changed=changed,
@@ -265,17 +267,14 @@ class DurableFunction(Generic[P, R]):
     async def _run_async(self, args: Any, kwargs: Any, *, id: str | None, rerun: bool) -> Any:
         if self._warn_if_stale():
             return await self._coroutine(args, kwargs)
-        execution, stop = self._execution(), threading.Event()
-
-        def enter() -> Delivered | Attempt:
-            work = self.work(args, kwargs, id=id).under(execution.prefix)
-            return execution.enter(work, Caller(stop=stop), rerun=rerun)
-
-        entry = await _in_thread(enter, stop, execution)
+        execution = self._execution()
+        entry = await execution.enter_async(
+            lambda: self.work(args, kwargs, id=id).under(execution.prefix), rerun=rerun
+        )
         if not isinstance(entry, Attempt):
             return entry.outcome.deliver()
         outcome = await execution.compute_async(entry, functools.partial(self._coroutine, args, kwargs))
-        return (await asyncio.to_thread(execution.settle, entry, outcome)).deliver()
+        return (await execution.settle_async(entry, outcome)).deliver()
 
     def _coroutine(self, args: Any, kwargs: Any) -> Coroutine[Any, Any, Any]:
         function: Callable[..., Any] = self.__wrapped__
@@ -319,21 +318,3 @@ def _identify(
 
     inputs = Inputs(arguments, code.captures)
     return inputs.digest, inputs.about, lambda: inputs.mutated() + inputs.rebound()
-
-
-async def _in_thread(
-    enter: Callable[[], Delivered | Attempt], stop: threading.Event, execution: Execution
-) -> Delivered | Attempt:
-    """Enter without blocking the loop; a caller who is cancelled meanwhile leaves no lease behind."""
-    entering = asyncio.ensure_future(asyncio.to_thread(enter))
-
-    def give_back(done: Future[Delivered | Attempt] | asyncio.Future[Delivered | Attempt]) -> None:
-        if not done.cancelled() and done.exception() is None and isinstance(done.result(), Attempt):
-            execution.abandon(done.result())  # type: ignore[arg-type]
-
-    try:
-        return await asyncio.shield(entering)
-    except asyncio.CancelledError:
-        stop.set()
-        entering.add_done_callback(give_back)
-        raise

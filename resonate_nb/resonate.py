@@ -20,6 +20,7 @@ from resonate_nb.promise import NO_TEXTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from resonate_nb.durations import Duration
     from resonate_nb.keys import SigningKey
     from resonate_nb.pins import OnChange
     from resonate_nb.promise import Promise
@@ -160,6 +161,7 @@ def durable(
     keep_errors: bool = False,
     on_change: OnChange = "raise",
     retry: Policy | int | None = None,
+    timeout: Duration | None = None,
 ) -> Callable[[Callable[P, R]], DurableFunction[P, R]]: ...
 
 
@@ -183,6 +185,9 @@ def durable(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
         How many further attempts follow one that ended in an exception, with growing pauses, or
         `Exponential(...)`, `Linear(...)`, `Constant(...)`. Attempts, errors and the time of the next
         attempt are kept: a restart neither forgets nor repeats them.
+    timeout
+        How long a call may take, further attempts included: seconds, a `timedelta`, or text like
+        "1d2h30m5s". Then the body is interrupted, and the call raises `PromiseTimedOut`.
 
     Raises
     ------

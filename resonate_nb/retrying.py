@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resonate_nb.errors import NotKept, StoreUnavailable
+from resonate_nb.promise import UNBOUND_TAG
 from resonate_nb.store.operations import Note
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class Retrying:
                 Note(
                     id=attempt.promise.id,
                     owner=attempt.owner.text,
-                    tags=attempt.trail.failures.tags,
+                    # Who comes next if this process dies in the pause may bring code with the bug fixed.
+                    tags=attempt.trail.failures.tags | {UNBOUND_TAG: "ended"},
                     now=now,
                     power_safe=attempt.work.explicit,
                 )

@@ -73,13 +73,18 @@ class Settling:
     def abandon(self, attempt: Attempt, reason: BaseException | None = None, *, not_kept: str = "") -> None:
         """Give the right to compute back: the promise stays pending, anybody may try again."""
         self.heartbeat.remove(attempt.promise.id)
+        over = isinstance(reason, Exception) or bool(not_kept)
         ended = {} if (reason is None and not not_kept) or isinstance(reason, Pending) else _ENDED
-        self._release(attempt, self._tags(attempt, reason) | _not_kept_tags(not_kept) | ended)
+        tags = self._tags(attempt, reason) | _not_kept_tags(not_kept) | ended
+        self._release(attempt, tags, over=over)
 
     def _post(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise] | None:
         work = attempt.work
+        if outcome.kept:
+            self._release(attempt, {}, over=False)
+            return None
         if outcome.error is not None and not work.errors_are_final:
-            self._release(attempt, self._tags(attempt, outcome.error) | _ENDED)
+            self._record(attempt, outcome.error)
             return None
         if changed := work.changed():
             self._keep_nothing(attempt, _mutation(work, changed), MutatedArgument)
@@ -91,6 +96,14 @@ class Settling:
             return None
         leases.retire(attempt.owner)
         return reply
+
+    def _record(self, attempt: Attempt, error: BaseException) -> None:
+        """Record the end of a series, and wait: a kill after the caller saw the error must not repeat it."""
+        try:
+            self._release(attempt, self._tags(attempt, error) | _ENDED, over=True).get()
+        except StoreUnavailable as problem:
+            unrecorded = f"{attempt.work.name}: that it failed is not recorded: {problem}"
+            warnings.warn(unrecorded, NotKept, stacklevel=6)
 
     def _post_settled(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise]:
         seconds = (self.delivering.clock.now() - attempt.started) / 1_000
@@ -131,12 +144,16 @@ class Settling:
 
     def _keep_nothing(self, attempt: Attempt, reason: str, category: type[ResonateWarning]) -> None:
         warnings.warn(reason, category, stacklevel=6)
-        self._release(attempt, _not_kept_tags(reason) | _ENDED)
+        self._release(attempt, _not_kept_tags(reason) | _ENDED, over=True)
 
-    def _release(self, attempt: Attempt, tags: Mapping[str, str]) -> None:
-        store = self.delivering.store
-        store.post(Release(id=attempt.promise.id, owner=attempt.owner.text, tags=tags))
+    def _release(self, attempt: Attempt, tags: Mapping[str, str], *, over: bool) -> Reply[bool]:
+        """Give the lease back; when the series is over, the next one has a deadline of its own."""
+        now = self.delivering.clock.now() if over else None
+        owner = attempt.owner.text
+        release = Release(id=attempt.promise.id, owner=owner, tags=tags, unlimited=now)
+        reply = self.delivering.store.post(release)
         leases.retire(attempt.owner)
+        return reply
 
 
 def _not_kept_tags(reason: str) -> dict[str, str]:

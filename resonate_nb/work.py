@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.errors import PromiseConflict
-from resonate_nb.promise import EMPTY, NO_TEXTS, Promise, State, Value
+from resonate_nb.promise import EMPTY, NEVER, NO_TEXTS, Promise, State, Value
 from resonate_nb.retry import NEVER_AGAIN
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Outcome:
 
     value: object = None
     error: BaseException | None = None
+    kept: bool = False  # the store knows it already, or is not to: nothing is left to settle
 
     def deliver(self) -> object:
         """Return the value or raise the exception."""
@@ -69,6 +70,7 @@ class Work:
     explicit: bool = False  # a person chose the id: errors are final and the record survives a power cut
     keep_errors: bool = False
     retry: Policy = NEVER_AGAIN
+    timeout: int | None = None  # in milliseconds, for everything
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
     about: Callable[[], Value] = nothing_recorded  # gives what the promise records, asked when one is made
     root: str = "value"  # how a path to a part that can't be kept begins
@@ -87,12 +89,17 @@ class Work:
         """Whether an exception settles the promise."""
         return self.keep_errors or self.explicit
 
-    def promise(self, parent: Context | None) -> Promise:
+    def deadline(self, now: int) -> int:
+        """Return when a call that begins now has to end."""
+        return NEVER if self.timeout is None else min(now + self.timeout, NEVER)
+
+    def promise(self, parent: Context | None, *, timeout_at: int = NEVER) -> Promise:
         """Return the promise to be created for this work."""
         identity = self._identity()
         if parent is not None:
             identity |= {"rnb:parent": parent.id, "rnb:origin": parent.origin}
-        return Promise(id=self.id, param=self.about(), tags={**self.tags, **identity})
+        tags = {**self.tags, **identity}
+        return Promise(id=self.id, param=self.about(), tags=tags, timeout_at=timeout_at)
 
     def guard(self, found: Promise) -> None:
         """Refuse a promise that belongs to other work.

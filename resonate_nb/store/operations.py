@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from resonate_nb.errors import LeaseLost, NoSuchPromise
 from resonate_nb.ids import generation, split_generation, validate
-from resonate_nb.promise import EMPTY, NO_TEXTS, UNBOUND_TAG, Promise, State, Value
+from resonate_nb.promise import EMPTY, NEVER, NO_TEXTS, UNBOUND_TAG, Promise, State, Value
 from resonate_nb.store.base import Entry, Lease
 from resonate_nb.store.tasks import offer_now, settle_row, with_task
 
@@ -88,7 +88,8 @@ class Acquire:
     A lease is granted when nobody holds one, or when `over` names its fencing number, which says that
     the asker knows it to have ended: who judges that needs to know the owner's machine (leases.py).
     A settled promise is answered, unless it is in one of the states in `unless`: then a new generation
-    begins. A pending one that is not bound to the code that it started with is bound to the asker's.
+    begins. A pending one that is not bound to the code that it started with is bound to the asker's, and
+    one without a deadline gets the asker's.
     """
 
     promise: Promise  # as to be created, with the plain id
@@ -125,6 +126,8 @@ class Acquire:
             return Claim(entry.promise, holder=lease)
         fence = 1 if lease is None else lease.fence + 1
         promise = entry.promise.taken_as(self.promise, rebind=self.rebind)
+        if promise.timeout_at == NEVER:
+            promise = replace(promise, timeout_at=self.promise.timeout_at)
         rows.put(replace(entry, promise=promise, lease=Lease(self.owner, fence, self.until)))
         return Claim(promise, fence=fence)
 
@@ -185,6 +188,7 @@ class Release:
     id: str
     owner: str
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)  # joined to the pending record's
+    unlimited: int | None = None  # the present time, to take the deadline away: the next holder has its own
     power_safe: bool = False
 
     def apply(self, rows: Rows) -> bool:
@@ -195,6 +199,8 @@ class Release:
         if entry is None or entry.lease is None or not _owned(entry, self.owner):
             return False
         promise = replace(entry.promise, tags={**entry.promise.tags, **self.tags})
+        if self.unlimited is not None and not promise.seen(self.unlimited).settled:
+            promise = replace(promise, timeout_at=NEVER)
         rows.put(replace(entry, promise=promise, lease=replace(entry.lease, owner="", until=0)))
         return True
 

@@ -1,0 +1,82 @@
+"""Threads of our own: for bodies that may be left behind, and for the steps of coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_IDLE_SECONDS = 10.0  # after which an unused thread ends
+_MOST_STEPS = 16  # at once
+
+Task = SimpleQueue["Callable[[], None]"]
+
+
+class Threads:
+    """Runs each task at once, in an idle thread or a new one. A task sees to its own errors."""
+
+    def __init__(self) -> None:
+        self._idle: deque[Task] = deque()
+        self._process = os.getpid()
+
+    def run(self, task: Callable[[], None]) -> None:
+        """Begin the task."""
+        if self._process != os.getpid():  # threads do not survive a fork
+            self._idle, self._process = deque(), os.getpid()
+        try:
+            inbox = self._idle.pop()
+        except IndexError:
+            inbox = SimpleQueue()
+            threading.Thread(target=self._work, args=(inbox,), name="resonate-body", daemon=True).start()
+        inbox.put(task)
+
+    def _work(self, inbox: Task) -> None:
+        while True:
+            try:
+                task = inbox.get(timeout=_IDLE_SECONDS)
+            except Empty:
+                try:
+                    self._idle.remove(inbox)
+                except ValueError:
+                    continue  # taken in this very moment: a task is on its way
+                return
+            task()
+            del task  # what it refers to must not live as long as the thread
+            self._idle.append(inbox)
+
+
+class Steps:
+    """Runs the short blocking steps of coroutines, so that they do not block the loop.
+
+    Not in the loop's own pool: tasks of the user that wait there for ours would wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._process = 0
+        self._lock = threading.Lock()
+
+    async def run(self, step: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what the step gives; a caller who is cancelled leaves it running."""
+        return await asyncio.shield(asyncio.wrap_future(self.begin(step, *args, **kwargs)))
+
+    def begin(self, step: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Begin a step in the present context."""
+        with self._lock:
+            if self._pool is None or self._process != os.getpid():  # threads do not survive a fork
+                self._pool = ThreadPoolExecutor(_MOST_STEPS, thread_name_prefix="resonate-step")
+                self._process = os.getpid()
+            return self._pool.submit(contextvars.copy_context().run, partial(step, *args, **kwargs))
