@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 absent or failed, 2 invalid, 130 interrupted."""
+    """Run a command and return its exit code: 0 done, 1 failed, 2 invalid, 75 pending, 130 interrupted."""
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("folder", nargs="?", help="where the notebook and its store stay")
     ran = add("run", _run, "run a notebook; its durable cells and calls go on where they stopped")
     ran.add_argument("notebook")
+    ran.add_argument("--wait", action="store_true", help="wait for people's answers, and go on")
     ran.add_argument("--output", help="where the notebook with its outputs goes, else into its own file")
     served = add("serve", _serve, "serve the store's promises as a REST resource")
     served.add_argument("--host", default="127.0.0.1", help="the address to listen at, loopback unless given")
@@ -94,6 +95,7 @@ def _run(options: argparse.Namespace) -> int:
         Path(options.notebook),
         output=Path(options.output) if options.output else None,
         store=getattr(options, "store", None),
+        wait=options.wait,
     )
 
 

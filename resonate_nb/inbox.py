@@ -41,6 +41,12 @@ def waiting(execution: Execution) -> list[Waiting]:
     return sorted(found, key=lambda each: (each.notebook, each.promise.created_at, each.promise.id))
 
 
+def mentioned(execution: Execution, text: str) -> set[str]:
+    """Return the ids of questions, waiting or answered, that a text names, as that of `Pending` does."""
+    listed = views.listing(execution, tags=[("rnb:kind", QUESTION)])
+    return {each.id for each in listed if each.id in text}
+
+
 def table(questions: Sequence[Waiting]) -> str:
     """Return the inbox as text, grouped by notebook, with the command that answers each."""
     if not questions:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 HELLO = "hello/"  # how the ids of the promises begin with which forms say hello through the server
 _HELLO_SECONDS = 3.0
-_NOTHING: dict[str, str] = {}  # an output without content: front ends show nothing there
+_NOTHING = {"text/html": "", "text/plain": ""}  # without any type at all, nbconvert would complain
 _GO_ON = "Answered. Run the cell again to go on."
 
 
