@@ -234,10 +234,10 @@ def test_what_was_acknowledged_survives_the_death_of_the_server(serve):
                 stopped.set()
                 return
 
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(4)]
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
-    while len(told) < 60:
+    while len(told) < 250:
         stopped.wait(0.01)
     first.stop(signal.SIGKILL)
     for thread in threads:
