@@ -19,7 +19,7 @@ from resonate_nb.computing import Computing
 from resonate_nb.context import current
 from resonate_nb.deadlines import Watcher, end_if_over
 from resonate_nb.delivering import NOBODY, Delivering
-from resonate_nb.errors import LeaseLost
+from resonate_nb.errors import LeaseLost, PromiseConflict
 from resonate_nb.ids import validate
 from resonate_nb.recent import ASKED, Recent, Run
 from resonate_nb.retrying import Retrying
@@ -140,7 +140,12 @@ class Execution:
         end_if_over()
         _refuse_recursion(work)
         validate(work.id)
-        if not rerun and (delivered := self.find(work, caller)) is not None:
+        try:
+            delivered = None if rerun else self.find(work, caller)
+        except PromiseConflict as conflict:
+            self.recent.note(Run(work.kind, work.name, work.id, "refused", str(conflict)))
+            raise
+        if delivered is not None:
             self.recent.note(Run(work.kind, work.name, work.id, "replayed"))
             return delivered
         self.recent.note(Run(work.kind, work.name, work.id, "computed", ASKED if rerun else ""))
@@ -153,7 +158,11 @@ class Execution:
 
     def find_many(self, works: Iterable[Work]) -> dict[str, Delivered]:
         """Return by id the outcomes of those works whose promises are settled, with few reads."""
-        return self._delivering.find_many(works)
+        wanted = list(works)
+        found = self._delivering.find_many(wanted)
+        if last := next((work for work in reversed(wanted) if work.id in found), None):
+            self.recent.note(Run(last.kind, last.name, last.id, "replayed"))
+        return found
 
     def compute(self, attempt: Attempt, body: Callable[[], object]) -> Outcome:
         """Run the body under its promise, again as its policy says; an interrupt gives the lease back."""

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from resonate_nb import about, leases, readable
+from resonate_nb import about, leases, pins, readable
 from resonate_nb.errors import DamagedValue, NoSuchPromise, UntrustedValue
 from resonate_nb.failures import LAST_ERROR
 from resonate_nb.fingerprint import difference
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
     from resonate_nb.about import About, Noted
     from resonate_nb.execution import Execution
-    from resonate_nb.fingerprint import Part
+    from resonate_nb.fingerprint import Fingerprint, Part
     from resonate_nb.recent import Run
     from resonate_nb.store.base import Entry
     from resonate_nb.work import Work
 
+IGNORED = "rnb:ignored"  # the tag with the names that `--ignore` took out of the inputs
 _ANSWERS = frozenset({State.RESOLVED, State.REJECTED})
 _NUMBER = re.compile(r"v[0-9]+")  # of a pinned version
 _PAGE = 500
@@ -45,19 +46,27 @@ class Explanation:
     sentence: str
     reasons: tuple[str, ...] = ()
     against: str = ""
+    ignored: str = ""  # names, as `--ignore` has them
 
     def __str__(self) -> str:
-        if not self.reasons:
-            return self.sentence
-        lines = [f"{self.sentence}, because", *(f"- {reason}" for reason in self.reasons)]
-        return "\n".join([*lines, f"compared with {self.against}"] if self.against else lines)
+        lines = [self.sentence + (", because" if self.reasons else "")]
+        lines += [f"- {reason}" for reason in self.reasons]
+        lines += [f"compared with {self.against}"] if self.reasons and self.against else []
+        return "\n".join([*lines, f"not looked at: {self.ignored} (--ignore)"] if self.ignored else lines)
 
 
 def forecast(
     execution: Execution, work: Work, *, parts: Sequence[Part] = (), rerun: bool = False
 ) -> Explanation:
     """Return what a call or cell would do now; `parts` are those of its code, if it may never have run."""
-    wanted, entry = work.promise(None), execution.store.get(work.id)
+    wanted = work.promise(None)
+    return _with_ignored(_forecast(execution, work, wanted, parts, rerun=rerun), wanted)
+
+
+def _forecast(
+    execution: Execution, work: Work, wanted: Promise, parts: Sequence[Part], *, rerun: bool
+) -> Explanation:
+    entry = execution.store.get(work.id)
     if entry is None:
         return _because(f"{work.name}: would be computed", execution, wanted, parts)
     head = execution.store.head(work.id) or entry.promise
@@ -72,8 +81,21 @@ def forecast(
     return _unsettled(f"{work.name}: would be", execution, entry, promise)
 
 
+def refused_version(execution: Execution, name: str, number: int, code: Fingerprint) -> Explanation | None:
+    """Return why code can't run under a version's number; None if it can."""
+    pin = pins.forbidding(execution, name, number, code)
+    if pin is None:
+        return None
+    record = record_of(execution, name, pin.fingerprint)
+    changed = difference(record.parts, code.parts) if record is not None else []
+    sentence = f"{name}: would be refused with VersionConflict: version {number} is pinned to other code"
+    return Explanation(sentence, tuple(changed), f"the code pinned {readable.moment(pin.pinned_at)}")
+
+
 def account_of_run(execution: Execution, run: Run) -> Explanation:
     """Return what happened at the last run under a name."""
+    if run.happened == "refused":
+        return Explanation(f"{run.name}: refused", (run.reason,))
     if run.happened == "plain":
         return Explanation(f"{run.name}: computed, and again each time", (run.reason,))
     entry = execution.store.get(run.id)
@@ -83,7 +105,8 @@ def account_of_run(execution: Execution, run: Run) -> Explanation:
         )
     if run.happened == "replayed":
         head = execution.store.head(run.id) or entry.promise
-        return Explanation(f"{run.name}: replayed, nothing that counts has changed: {_computed(head)}")
+        sentence = f"{run.name}: replayed, nothing that counts has changed: {_computed(head)}"
+        return _with_ignored(Explanation(sentence), head)
     newest = execution.store.get(generation(run.id, entry.latest)) or entry
     return account_of(execution, newest.promise, run.reason)
 
@@ -98,7 +121,7 @@ def account_of(execution: Execution, promise: Promise, reason: str = "") -> Expl
     reasons = [reason] if reason else _again(promise)
     if not seen.settled or reasons:
         return Explanation(sentence, tuple(reasons or ["its attempt is under way, or was cut off"]))
-    return _because(sentence, execution, promise)
+    return _with_ignored(_because(sentence, execution, promise), promise)
 
 
 def named(execution: Execution, name: str) -> Promise:
@@ -188,6 +211,10 @@ def _inputs(old: Mapping[str, Noted], new: Mapping[str, Noted]) -> Iterator[str]
             yield f"input `{name}` has other content: {now.shown}"
         elif was is not None and now is not None:
             yield f"input `{name}`: {now.shown}, was {was.shown}"
+
+
+def _with_ignored(explanation: Explanation, promise: Promise) -> Explanation:
+    return replace(explanation, ignored=promise.tags.get(IGNORED, ""))
 
 
 def _because(

@@ -68,6 +68,14 @@ def check(execution: Execution, name: str, number: int, code: Fingerprint, on_ch
             raise conflict
 
 
+def forbidding(execution: Execution, name: str, number: int, code: Fingerprint) -> Pin | None:
+    """Return the pin for which `check` would refuse the code, pinning nothing."""
+    found = pinned(execution, name, number)
+    if found is None or found.fingerprint == code.digest or not _in_use(execution, name, number):
+        return None
+    return found
+
+
 def pinned(execution: Execution, name: str, number: int) -> Pin | None:
     """Return what a number stands for; None if it was never pinned."""
     promise = execution.store.head(_pin_id(execution, name, number))

@@ -8,7 +8,7 @@ from typing import Literal
 ASKED = "it was asked for by `rerun`"
 OTHER_ALIASES = "other names than then reach what it changes, so what was kept does not fit"
 OTHER_DRAWS = "a random generator that it draws from is in another state than then"
-Happened = Literal["replayed", "computed", "plain"]  # plain: it ran, but was not to be kept
+Happened = Literal["replayed", "computed", "refused", "plain"]  # plain: it ran, but was not to be kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from resonate_nb.errors import (
     StoreUnavailable,
 )
 from resonate_nb.execution import Attempt, Caller, Delivered
-from resonate_nb.explain import Explanation, forecast
+from resonate_nb.explain import IGNORED, Explanation, forecast, refused_version
 from resonate_nb.fingerprint import Fingerprint, fingerprint_cell
 from resonate_nb.functions import stale_source
 from resonate_nb.ids import escape, validate_explicit
@@ -41,6 +41,7 @@ from resonate_nb.notebook.why import (
     kept_words,
     replayed_line,
 )
+from resonate_nb.promise import NO_TEXTS
 from resonate_nb.recent import OTHER_ALIASES, OTHER_DRAWS, Run
 from resonate_nb.versions import VERSION_DIGITS
 from resonate_nb.work import Outcome, Work
@@ -236,13 +237,17 @@ class CellRun:
         code = self._read()
         if self._obstacle is not None:
             return f"{self._name}: would be computed, as each time: {self._obstacle}"
+        code, number = as_typed(code, filename), self._options.version
+        refused = refused_version(self._execution, f"cell/{self._name}", number, code) if number else None
+        if refused is not None:
+            return str(refused)
         work, rerun = self._work(code, filename), self._options.rerun
         reason = ""
         if not rerun:
             work, reason = self._misfit(work)
         if reason:
             return str(Explanation(f"{self._name}: would be computed", (reason,)))
-        return str(forecast(self._execution, work, parts=as_typed(code, filename).parts, rerun=rerun))
+        return str(forecast(self._execution, work, parts=code.parts, rerun=rerun))
 
     def _misfit(self, work: Work) -> tuple[Work, str]:
         """Return the work with the states that it draws from, and why what is kept of it does not fit."""
@@ -272,6 +277,7 @@ class CellRun:
             inputs=inputs,
             fingerprint=code.digest,
             explicit=id is not None,
+            tags={IGNORED: ", ".join(ignored)} if (ignored := sorted(self._options.ignore)) else NO_TEXTS,
             about=self._inputs.about,
             root="",
             record=lambda: self._remember(as_typed(code, filename)),

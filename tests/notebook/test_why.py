@@ -99,3 +99,19 @@ def test_a_random_generator_in_another_state_is_told(kernel):
     assert "- a random generator that it draws from is in another state: random\n" in said
     start(kernel, "import random\nrandom.seed(1)")
     assert "would be replayed" in kernel.run(cell.replace("drawn", "drawn --dry-run")).text
+
+
+def test_refused_work_and_ignored_names_are_told(kernel):
+    start(kernel, "%%durable --id monday\ny = scale(alpha)")
+    assert kernel.run("%%durable --id monday\ny = scale(alpha) + 1").error[0] == "PromiseConflict"
+    assert "y: refused, because\n- promise 'monday' belongs to" in kernel.run("%why").text
+    start(kernel, "%%durable pinned --version 2\nw = scale(1)")
+    dry = kernel.run("%%durable pinned --version 2 --dry-run\n# twice\nw = scale(2)").text
+    assert "would be refused with VersionConflict: version 2 is pinned to other code, because\n" in dry
+    assert "- the cell's own code changed, line 3: `w = scale(2)`, was `w = scale(1)`\n" in dry
+    ignoring = "%%durable total --ignore frame\nt = sum(frame)"
+    start(kernel, ignoring, "frame = [5]", ignoring)
+    assert kernel.run("print(t)").text == "3\n"
+    said = kernel.run("%why total").text
+    assert "total: replayed" in said
+    assert said.endswith("\nnot looked at: frame (--ignore)\n")

@@ -155,6 +155,8 @@ def test_the_last_run_is_accounted_for(root):
     )
     function(2)
     assert "input `x`: 2, was 1" in str(account_of_run(root.execution, recent.find("pair")))
+    function.map([2, 1], progress=False)
+    assert root.execution.recent.find("pair").id == function.promise(1).id
     function.rerun(2)
     assert "asked for by `rerun`" in str(account_of_run(root.execution, recent.find("pair")))
 
