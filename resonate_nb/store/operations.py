@@ -128,6 +128,9 @@ class Acquire:
         promise = entry.promise.taken_as(self.promise, rebind=self.rebind)
         if promise.timeout_at == NEVER:
             promise = replace(promise, timeout_at=self.promise.timeout_at)
+        if promise.seen(self.now).settled:
+            rows.put(replace(entry, promise=promise))
+            return Claim(promise.seen(self.now))
         rows.put(replace(entry, promise=promise, lease=Lease(self.owner, fence, self.until)))
         return Claim(promise, fence=fence)
 

@@ -67,7 +67,7 @@ class Model:
     def acquire(self, id, owner, now, *, over, unless, timeout_at, tags):
         if id not in self.kept:
             self.kept[id] = self._new(now, timeout_at, tags)
-            return self._take(id, owner, now, over)
+            return self._take(id, owner, now, over, timeout_at)
         first = self.kept[id]
         head = self.kept.get(f"{id}~{first.head}", first)
         if head.final(now) and head.shown(now)[0] not in unless:
@@ -80,14 +80,18 @@ class Model:
             first.latest = number
             newest_id = f"{id}~{number}"
             self.kept[newest_id] = self._new(now, timeout_at, tags)
-        return self._take(newest_id, owner, now, over)
+        return self._take(newest_id, owner, now, over, timeout_at)
 
-    def _take(self, id, owner, now, over):
+    def _take(self, id, owner, now, over, timeout_at):
         promise = self.kept[id]
         if promise.final(now):
             return ("answer", promise.shown(now))
         if promise.owner and promise.fence != over:
             return ("held", id, promise.owner, promise.fence)
+        if promise.timeout_at == NEVER:
+            promise.timeout_at = timeout_at
+        if promise.final(now):
+            return ("answer", promise.shown(now))
         promise.owner, promise.fence = owner, promise.fence + 1
         return ("mine", id, promise.fence)
 
@@ -108,12 +112,14 @@ class Model:
                 first.head = int(number)
         return promise.shown(now)
 
-    def release(self, id, owner):
+    def release(self, id, owner, unlimited):
         promise = self.kept.get(id)
         if promise and promise.latest > 1 and promise.owner != owner:
             promise = self.kept.get(f"{id}~{promise.latest}")
         if not promise or promise.owner != owner:
             return False
+        if unlimited is not None and not promise.final(unlimited):
+            promise.timeout_at = NEVER
         promise.owner = ""
         return True
 
@@ -209,9 +215,10 @@ class Stores(RuleBasedStateMachine):
             latest = self.model.kept[id].latest
             self.settle(f"{id}~{latest}", state=State.RESOLVED, data=data, fence=None)
 
-    @rule(id=st.sampled_from(ANY_ID), owner=st.sampled_from(["one", "two"]))
-    def release(self, id, owner):
-        self.both(Release(id=id, owner=owner), bool, self.model.release(id, owner))
+    @rule(id=st.sampled_from(ANY_ID), owner=st.sampled_from(["one", "two"]), unlimited=st.booleans())
+    def release(self, id, owner, unlimited):
+        now = self.now if unlimited else None
+        self.both(Release(id=id, owner=owner, unlimited=now), bool, self.model.release(id, owner, now))
 
     @rule(id=st.sampled_from(ANY_ID), fence=st.sampled_from([1, 2]))
     def renew(self, id, fence):
