@@ -95,3 +95,32 @@ def node_packages():
             ["npm", "install", *arguments], cwd=folder, check=True, timeout=300, capture_output=True
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def python_with_sdk():
+    """An interpreter with Resonate's Python SDK, which needs Python 3.12 or later."""
+    environment = Path(sys.prefix) / "with-resonate-sdk"
+    if not (environment / "bin" / "resonate-sdk-is-installed").exists():
+        interpreter = _python_3_12()
+        if interpreter is None:
+            pytest.skip("Resonate's Python SDK needs Python 3.12 or later, and this machine has none")
+        subprocess.run([interpreter, "-m", "venv", "--clear", environment], check=True, timeout=120)
+        install = [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "resonate-sdk==0.8.1"]
+        subprocess.run(install, check=True, timeout=300, capture_output=True)
+        (environment / "bin" / "resonate-sdk-is-installed").touch()
+    return str(environment / "bin" / "python")
+
+
+def _python_3_12():
+    if sys.version_info >= (3, 12):
+        return sys.executable
+    names = ("python3.14", "python3.13", "python3.12")
+    found = [shutil.which(name) for name in names]
+    found += sorted((Path.home() / ".pyenv" / "versions").glob("3.1[2-4].*/bin/python3"), reverse=True)
+    return next((each for each in found if each and _works(each)), None)
+
+
+def _works(interpreter):
+    probe = [interpreter, "-c", "import venv"]
+    return subprocess.run(probe, check=False, timeout=30, capture_output=True).returncode == 0

@@ -14,9 +14,10 @@ const tell = (what, content) => process.stdout.write(JSON.stringify([what, conte
 const coded = (value) => Buffer.from(JSON.stringify(value)).toString("base64");
 
 // Create, settle, read.
-await resonate.promises.create("js/made", Date.now() + 60_000, { data: coded({ a: 1 }), tags: { k: "v" } });
-const settled = await resonate.promises.resolve("js/made", { data: coded([1, 2]) });
-tell("settled", [settled.state, (await resonate.promises.get("js/made")).value.data]);
+await resonate.promises.create("client/made", Date.now() + 60_000, { data: coded({ a: 1 }), tags: { k: "v" } });
+const settled = await resonate.promises.resolve("client/made", { data: coded([1, 2]) });
+const { value } = await resonate.promises.get("client/made");
+tell("settled", [settled.state, JSON.parse(Buffer.from(value.data, "base64"))]);
 
 // A function with calls inside and a sleep, run through tasks.
 resonate.register("double", async (_, x) => 2 * x);
@@ -25,7 +26,7 @@ resonate.register("work", function* (context, x) {
   yield* context.sleep(1_500);
   return yield* context.rpc("double", doubled);
 });
-tell("function", await resonate.rpc("js/work", "work", 20));
+tell("function", await resonate.rpc("client/work", "work", 20));
 
 // Wait for what the notebook settles, after it was made.
 tell("ready", null);
