@@ -24,6 +24,7 @@ from resonate_nb.errors import (
     VersionConflict,
     VersionMissing,
 )
+from resonate_nb.files import File
 from resonate_nb.people import aapprove, aask, achoose, aform, approve, ask, choose, form
 from resonate_nb.promise import Promise, State
 from resonate_nb.resonate import Resonate, configure, durable, restart
@@ -34,6 +35,7 @@ __all__ = [
     "Constant",
     "DamagedValue",
     "Exponential",
+    "File",
     "InvalidAnswer",
     "InvalidId",
     "Linear",

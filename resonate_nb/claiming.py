@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from resonate_nb import leases
+from resonate_nb import file_events, leases
 from resonate_nb.attempts import Attempt, Delivered, Trail
-from resonate_nb.context import Context, current
+from resonate_nb.context import Context, attributed, current
 from resonate_nb.deadlines import end_if_over
 from resonate_nb.errors import PromiseTimedOut
 from resonate_nb.failures import Failures
+from resonate_nb.file_records import BECAUSE_TAG
 from resonate_nb.promise import State
 from resonate_nb.store.operations import Acquire, Release
+from resonate_nb.tracing import Trace
 from resonate_nb.work import Bound
 
 if TYPE_CHECKING:
@@ -37,11 +39,13 @@ class Turn:
     work: Work
     caller: Caller
     owner: Owner
-    unless: frozenset[State]
+    asked: frozenset[State]  # the settled states that are no answer to the caller
+    unless: frozenset[State]  # the same, or more, once a settled promise turned out to be none
     began: int  # milliseconds since the epoch
     timeout_at: int = 0  # when the caller waits no more, known since the first question
     over: int | None = None  # the fencing number of a lease that has ended
     ahead: tuple[str, Lease] | None = None  # the promise and the lease that are waited for
+    because: str = ""  # which files changed, so that a settled promise is no answer
     told: set[str] = field(default_factory=set)  # for whom the user knows already that we wait
 
 
@@ -66,11 +70,13 @@ class Claiming:
 
     def line_up(self, work: Work, caller: Caller, *, rerun: bool) -> Turn:
         """Return a new place in the line; whoever does not come to its end has to `leave`."""
+        asked = EVERY_SETTLED_STATE if rerun else work.unless
         return Turn(
             work=work,
             caller=caller,
             owner=leases.new_owner(),
-            unless=EVERY_SETTLED_STATE if rerun else work.unless,
+            asked=asked,
+            unless=asked,
             began=self.delivering.clock.now(),
         )
 
@@ -102,6 +108,7 @@ class Claiming:
                 return self._attempt(turn, self._bound(turn.work, claim.promise), claim, claim.fence)
             if claim.holder is not None:
                 turn.work.guard(claim.promise)
+                turn.unless = turn.asked  # what the other attempt settles may be an answer
                 turn.ahead = claim.promise.id, claim.holder
                 ended = self._look_ahead(turn)
                 if ended is not None or turn.ahead is not None:
@@ -112,13 +119,17 @@ class Claiming:
                 if delivered is not None:
                     return delivered
                 turn.unless = EVERY_SETTLED_STATE  # what is settled there is no answer: a new generation
+                turn.because = self.delivering.changed_files(claim.promise)
 
     def _acquire(self, turn: Turn) -> Claim:
         now = self.delivering.clock.now()
         turn.timeout_at = turn.timeout_at or turn.work.deadline(now)
+        promise = turn.work.promise(current(), timeout_at=turn.timeout_at)
+        if turn.because:
+            promise = replace(promise, tags={**promise.tags, BECAUSE_TAG: turn.because[:500]})
         return self.delivering.store.do(
             Acquire(
-                promise=turn.work.promise(current(), timeout_at=turn.timeout_at),
+                promise=promise,
                 owner=turn.owner.text,
                 until=now + leases.LEASE_MILLISECONDS,
                 now=now,
@@ -142,12 +153,13 @@ class Claiming:
 
     def _attempt(self, turn: Turn, bound: Bound, claim: Claim, fence: int) -> Attempt:
         self.heartbeat.add(claim.promise.id, fence)
+        file_events.listen()
         return Attempt(
             bound.work,
             claim.promise,
             fence,
             turn.owner,
-            Context(claim.promise.id, bound.work.id, fence, current()),
+            Context(claim.promise.id, bound.work.id, fence, current(), trace=Trace(attributed())),
             started=self.delivering.clock.now(),
             timeout_at=min(claim.promise.timeout_at, turn.timeout_at),
             trail=Trail(Failures.of(claim.promise.tags)),

@@ -8,12 +8,11 @@ likewise. What comes of a body that was left behind is discarded.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Self
 
-from resonate_nb.context import Numbering, entered
+from resonate_nb.context import Numbering, carried, entered
 from resonate_nb.deadlines import Watch
 from resonate_nb.errors import Interruption, PromiseTimedOut
 from resonate_nb.interrupting import in_main_thread, interruptible
@@ -22,6 +21,7 @@ from resonate_nb.threads import Steps, Threads
 from resonate_nb.work import Outcome
 
 if TYPE_CHECKING:
+    import contextvars
     from collections.abc import Awaitable, Callable
 
     from resonate_nb.attempts import Attempt
@@ -73,7 +73,7 @@ class Computing:
     def _compute_apart(self, attempt: Attempt, body: Callable[[], object], watch: Watch) -> Outcome:
         """Run the body in a thread that can be left behind, while this one waits."""
         told: SimpleQueue[Callable[[], Outcome] | None] = SimpleQueue()
-        context = contextvars.copy_context()
+        context = carried()
         self._threads.run(lambda: told.put(_result(context, self._compute_here, attempt, body, watch)))
         watch.on_end = lambda: told.put(None)
         if watch.over:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+import threading
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+from resonate_nb.tracing import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextvars import Context as Variables
+    from contextvars import Token
 
 
 class Numbering:
@@ -31,6 +37,7 @@ class Context:
     attempt: int  # the fencing number: 1 for the first attempt
     parent: Context | None = None
     numbering: Numbering = field(default_factory=Numbering, compare=False, repr=False)  # of this attempt
+    trace: Trace = field(default_factory=Trace, compare=False, repr=False)  # of this attempt
 
     @property
     def origin(self) -> str:
@@ -43,15 +50,70 @@ class Context:
             yield from self.parent
 
 
-_current: ContextVar[Context | None] = ContextVar("resonate_nb_context", default=None)
+class _Nobody:
+    """Stands for the promise that unknown code works for, maybe."""
+
+
+_NOBODY_KNOWS: Final = _Nobody()
+_current: ContextVar[Context | None] = ContextVar("resonate_nb_context")  # unset where nobody knows
+_starters: WeakKeyDictionary[threading.Thread, Context] = (
+    WeakKeyDictionary()
+)  # of threads that bodies started
+_running: dict[Trace, None] = {}  # of all attempts in this process, a set in the order of their beginning
+
+# Their threads work for whoever hands them something, not for whoever happened to start them.
+_POOLS = frozenset({"concurrent.futures.thread", "multiprocessing.pool", "resonate_nb.threads"})
 
 
 def current() -> Context | None:
     """Return the promise that the calling code computes: its id, attempt and parent; None outside.
 
-    Threads that the body starts itself do not inherit it before Python 3.14; those of `map` do.
+    Tasks, `asyncio.to_thread` and the threads of `map` inherit it. Threads that the body starts do so from
+    Python 3.12 on; the threads of its own pools don't, since they may work for several bodies.
     """
-    return _current.get()
+    known = _known()
+    return None if isinstance(known, _Nobody) else known
+
+
+def attributed() -> tuple[Trace, ...]:
+    """Return the attempts to which what happens here belongs, the innermost first.
+
+    All that are running, where nobody knows: then each of them is computed again rather too often.
+    """
+    if not _running:
+        return ()
+    known = _known()
+    if known is None:
+        return ()
+    if not isinstance(known, _Nobody):
+        found = tuple(trace for trace in known.trace.family if trace.running)
+        if found:
+            return found  # else it outlived its promise, and works for another one now, maybe
+    return running()
+
+
+def running() -> tuple[Trace, ...]:
+    """Return all attempts in this process."""
+    return tuple(_running)
+
+
+def carried() -> Variables:
+    """Return a copy of the context variables for another thread, in which `current` is what it is here."""
+    variables, known = copy_context(), _known()
+    if not isinstance(known, _Nobody):
+        variables.run(_current.set, known)
+    return variables
+
+
+def thread_starts(function: Any) -> None:
+    """Note that a thread, which will begin with this function, inherits the promise of the calling code."""
+    thread = getattr(function, "__self__", None)
+    context = current()
+    if context is None or not isinstance(thread, threading.Thread):
+        return
+    target = getattr(thread, "_target", None)
+    if getattr(target, "__module__", None) not in _POOLS:
+        _starters[thread] = context
 
 
 class entered:  # noqa: N801 (used like a function: `with entered(context):`)
@@ -62,11 +124,34 @@ class entered:  # noqa: N801 (used like a function: `with entered(context):`)
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._token: Token[Context | None] | None = None
 
     def __enter__(self) -> Context:
-        _current.set(self._context)
+        self._context.trace.begin()
+        _running[self._context.trace] = None
+        self._token = _current.set(self._context)
         return self._context
 
     def __exit__(self, *_: object) -> None:
-        if _current.get() is self._context:
+        self._context.trace.end()
+        _running.pop(self._context.trace, None)
+        if self._token is None or _current.get(None) is not self._context:
+            return
+        try:
+            _current.reset(self._token)
+        except ValueError:  # it ends in a copy of the context that it began in
             _current.set(self._context.parent)
+
+
+def _known() -> Context | _Nobody | None:
+    """Return the promise of the calling code; None where it is known to work for none."""
+    found = _current.get(_NOBODY_KNOWS)
+    if not isinstance(found, _Nobody):
+        return found
+    here = threading.get_ident()
+    if here == threading.main_thread().ident:
+        return None
+    # Not `current_thread()`, which would make up an object for a thread that is just beginning.
+    thread = threading._active.get(here)  # type: ignore[attr-defined]  # noqa: SLF001
+    starter = None if thread is None else _starters.get(thread)
+    return starter if starter is not None and starter.trace.running else _NOBODY_KNOWS

@@ -6,7 +6,9 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from resonate_nb import file_records
 from resonate_nb.attempts import Caller, Delivered
+from resonate_nb.context import attributed
 from resonate_nb.errors import DamagedValue, NotKept, PromiseCanceled, PromiseTimedOut
 from resonate_nb.promise import State
 from resonate_nb.store.operations import SetAside
@@ -69,21 +71,37 @@ class Delivering:
         work.guard(seen)
         if not seen.settled or seen.state in work.unless:
             return None
-        caller.prepare()
         try:
-            return Delivered(seen, self.decode(seen, caller))
+            record = file_records.read(seen.value, seen.id)
+            if record and file_records.differences(record):
+                return None
+            caller.prepare()
+            delivered = Delivered(seen, self.decode(seen, caller))
         except DamagedValue as damage:
             warnings.warn(f"{damage}; it is computed again", NotKept, stacklevel=2)
             return None
+        if record:
+            file_records.inherit(record, attributed())
+        return delivered
+
+    def changed_files(self, promise: Promise) -> str:
+        """Return in words which files are not as a settled promise's outcome needs them; empty if all are."""
+        try:
+            found = file_records.differences(file_records.read(promise.value, promise.id))
+        except DamagedValue:
+            return ""  # said already
+        more = f", and {len(found) - 1:,} more" if len(found) > 1 else ""
+        return found[0] + more if found else ""
 
     def decode(self, promise: Promise, caller: Caller = NOBODY) -> Outcome:
         """Return the outcome of a settled promise, with values loaded."""
+        stored = file_records.without(promise.value)
         match promise.state:
             case State.RESOLVED:
-                value = self.codec.decode(promise.value, id=promise.id, references=caller.references)
+                value = self.codec.decode(stored, id=promise.id, references=caller.references)
                 return Outcome(value)
             case State.REJECTED:
-                return Outcome(error=self.codec.decode_error(promise.value, id=promise.id))
+                return Outcome(error=self.codec.decode_error(stored, id=promise.id))
             case State.CANCELED:
                 return Outcome(error=PromiseCanceled(promise.id))
             case _:

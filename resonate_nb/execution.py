@@ -20,6 +20,7 @@ from resonate_nb.context import current
 from resonate_nb.deadlines import Watcher, end_if_over
 from resonate_nb.delivering import NOBODY, Delivering
 from resonate_nb.errors import LeaseLost, PromiseConflict
+from resonate_nb.file_records import BECAUSE_TAG
 from resonate_nb.ids import validate
 from resonate_nb.recent import ASKED, Recent, Run
 from resonate_nb.retrying import Retrying
@@ -92,6 +93,7 @@ class Execution:
         """
         entry = self.enter(work, rerun=rerun)
         if isinstance(entry, Attempt):
+            self.explain(entry)
             return self.settle(entry, self.compute(entry, body)).deliver()
         return entry.outcome.deliver()
 
@@ -151,6 +153,17 @@ class Execution:
         self.recent.note(Run(work.kind, work.name, work.id, "computed", ASKED if rerun else ""))
         work.record()
         return None
+
+    def explain(self, attempt: Attempt, told: set[str] | None = None) -> None:
+        """Say why what was settled already is computed again, if it is so and was not told before.
+
+        Only of what a person called: the calls inside it are part of the same story.
+        """
+        because = attempt.promise.tags.get(BECAUSE_TAG)
+        if because is not None and current() is None and because not in (told or ()):
+            self.say(f"{attempt.work.name} is computed again: {because}")
+            if told is not None:
+                told.add(because)
 
     def find(self, work: Work, caller: Caller = NOBODY) -> Delivered | None:
         """Return the outcome if the promise is settled, without waiting or computing."""

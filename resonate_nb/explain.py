@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from resonate_nb import about, leases, pins, readable
+from resonate_nb import about, file_records, leases, pins, readable
 from resonate_nb.errors import DamagedValue, NoSuchPromise, UntrustedValue
 from resonate_nb.failures import LAST_ERROR
+from resonate_nb.file_records import BECAUSE_TAG
 from resonate_nb.fingerprint import difference
 from resonate_nb.ids import escape, generation
 from resonate_nb.promise import Promise, State
@@ -77,6 +78,8 @@ def _forecast(
     if promise.settled and rerun:
         return Explanation(f"{work.name}: would be computed", (ASKED,), _kept_as(promise))
     if promise.settled and promise.state not in work.unless:
+        if changed := file_records.differences(file_records.read(promise.value, promise.id)):
+            return Explanation(f"{work.name}: would be computed", tuple(changed), _kept_as(promise))
         return Explanation(f"{work.name}: would be replayed: {_computed(promise)}")
     return _unsettled(f"{work.name}: would be", execution, entry, promise)
 
@@ -239,9 +242,9 @@ def _unsettled(sentence: str, execution: Execution, entry: Entry, promise: Promi
 
 
 def _again(promise: Promise) -> list[str]:
-    """Return what is recorded about earlier attempts that left the promise pending."""
-    said = {"rnb:not_kept": "not kept last time", LAST_ERROR: "the last attempt failed"}
-    return [f"{words}: {promise.tags[tag]}" for tag, words in said.items() if tag in promise.tags]
+    """Return what is recorded about earlier attempts that left the promise pending, or files that changed."""
+    said = {"rnb:not_kept": "not kept last time: ", LAST_ERROR: "the last attempt failed: ", BECAUSE_TAG: ""}
+    return [words + promise.tags[tag] for tag, words in said.items() if tag in promise.tags]
 
 
 def _computed(promise: Promise) -> str:

@@ -273,6 +273,7 @@ class DurableFunction(Generic[P, R]):
         )
         if not isinstance(entry, Attempt):
             return entry.outcome.deliver()
+        execution.explain(entry)
         outcome = await execution.compute_async(entry, functools.partial(self._coroutine, args, kwargs))
         return (await execution.settle_async(entry, outcome)).deliver()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import sys
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Self
 
+from resonate_nb.context import carried
 from resonate_nb.errors import Pending, UsageError
 from resonate_nb.execution import Attempt
 from resonate_nb.work import Outcome
@@ -36,7 +36,7 @@ def map_calls(
     outcomes: list[Outcome] = [Outcome()] * len(calls)
     with _Bar(function.name, len(calls), shown=progress) as bar:
         missing = _unsettled(function, execution, calls, outcomes, bar)
-        compute = functools.partial(_compute, function, execution)
+        compute = functools.partial(_compute, function, execution, set())
         finished = _inline(compute, missing) if workers is None else _in_threads(compute, missing, workers)
         for index, outcome, replayed in finished:
             outcomes[index] = outcome
@@ -65,7 +65,10 @@ def _unsettled(
 
 
 def _compute(
-    function: DurableFunction[Any, Any], execution: Execution, arguments: tuple[Any, ...]
+    function: DurableFunction[Any, Any],
+    execution: Execution,
+    told: set[str],
+    arguments: tuple[Any, ...],
 ) -> tuple[Callable[[], Outcome], bool]:
     """Compute one call; return what waits for its commit, and whether it was settled meanwhile."""
     work = function.work(arguments, {}).under(execution.prefix)
@@ -73,6 +76,7 @@ def _compute(
     if not isinstance(entry, Attempt):
         outcome = entry.outcome
         return (lambda: outcome), True
+    execution.explain(entry, told)
     try:
         result = execution.compute(entry, functools.partial(function.__wrapped__, *arguments))
     except Pending as waiting:  # the other items have questions to ask, too
@@ -113,7 +117,7 @@ def _in_threads(
     running: set[Future[tuple[int, Outcome, bool]]] = set()
     try:
         for index, arguments in calls:
-            running.add(pool.submit(contextvars.copy_context().run, one, index, arguments))
+            running.add(pool.submit(carried().run, one, index, arguments))
             if len(running) > 2 * workers:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
 import types
 import weakref
@@ -72,6 +73,19 @@ def fill_class(made: type, state: Any) -> None:
 def cached_function(wrapped: Callable[..., object], parameters: Mapping[str, Any]) -> object:
     """Return a function under `functools.lru_cache`, with an empty cache."""
     return functools.lru_cache(**parameters)(wrapped)
+
+
+def closed_file(
+    name: object, mode: str, buffering: int, encoding: str | None = None, errors: str | None = None
+) -> object:
+    """Return a closed file that says the same of itself as one that was closed before."""
+    made: Any = open(  # noqa: PTH123, SIM115
+        os.devnull, mode.replace("x", "w"), buffering, encoding, errors
+    )
+    buffer = getattr(made, "buffer", made)
+    getattr(buffer, "raw", buffer).name = name
+    made.close()
+    return made
 
 
 def exception(kind: type[BaseException], arguments: tuple[Any, ...]) -> BaseException:

@@ -141,8 +141,15 @@ def _own_reduction(obj: Any) -> Reduced:
     return obj.__reduce__()
 
 
-def _refuse_file(_: io.TextIOWrapper) -> NoReturn:
-    raise pickle.PicklingError("an open file belongs to its process: keep its path or its content instead")
+def _closed_file(obj: Any) -> Reduced:
+    """Return how to pickle what ``with open(path) as file`` leaves behind: a closed file with its names."""
+    if not obj.closed:
+        raise pickle.PicklingError(
+            "an open file belongs to its process: keep its path or its content instead"
+        )
+    buffering = 0 if isinstance(obj, io.FileIO) else -1
+    text = (obj.encoding, obj.errors) if isinstance(obj, io.TextIOWrapper) else ()
+    return rebuilding.closed_file, (obj.name, obj.mode, buffering, *text)
 
 
 def _refuse_view(_: memoryview) -> NoReturn:
@@ -152,7 +159,11 @@ def _refuse_view(_: memoryview) -> NoReturn:
 # What cloudpickle would turn into something else without a word: a file into a StringIO, a memoryview into
 # bytes, a logger into one of the same name, cells that functions share into cells of their own.
 DISPATCH: dict[type, Callable[[Any], Reduced]] = {
-    io.TextIOWrapper: _refuse_file,
+    io.TextIOWrapper: _closed_file,
+    io.BufferedReader: _closed_file,
+    io.BufferedWriter: _closed_file,
+    io.BufferedRandom: _closed_file,
+    io.FileIO: _closed_file,
     memoryview: _refuse_view,
     types.BuiltinFunctionType: _builtin,
     types.CellType: _cell,

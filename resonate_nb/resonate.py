@@ -12,9 +12,10 @@ from resonate_nb import binding
 from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.codec import Codec
 from resonate_nb.execution import Execution
+from resonate_nb.file_states import leave_out
 from resonate_nb.fingerprint import describe_code
 from resonate_nb.functions import DurableFunction
-from resonate_nb.keys import load_key
+from resonate_nb.keys import key_path, load_key
 from resonate_nb.promise import NO_TEXTS
 
 if TYPE_CHECKING:
@@ -76,9 +77,11 @@ class Resonate:
 
     def _open(self) -> Execution:
         store: Any = self._store
+        leave_out(key_path())
         if isinstance(store, str | os.PathLike):
             from resonate_nb.store.disk import DiskStore
 
+            leave_out(store)
             store = DiskStore(store, durability=self._durability)
         codec = Codec(self._key or load_key(), describe_code=describe_code)
         return Execution(store, codec, self._clock, **self._options)

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resonate_nb import leases
+from resonate_nb import file_records, leases
 from resonate_nb.errors import (
     MutatedArgument,
     NoSuchPromise,
@@ -17,6 +17,7 @@ from resonate_nb.errors import (
     Unpicklable,
 )
 from resonate_nb.failures import LAST_ERROR
+from resonate_nb.file_records import Unrepeatable
 from resonate_nb.promise import UNBOUND_TAG, State
 from resonate_nb.store.operations import Release, Settle
 
@@ -91,7 +92,7 @@ class Settling:
             return None
         try:
             reply = self._post_settled(attempt, outcome, caller)
-        except (Unpicklable, StoreUnavailable) as problem:
+        except (Unrepeatable, Unpicklable, StoreUnavailable) as problem:
             self._keep_nothing(attempt, f"{work.name}: {problem}; it is computed again next time", NotKept)
             return None
         leases.retire(attempt.owner)
@@ -106,6 +107,7 @@ class Settling:
             warnings.warn(unrecorded, NotKept, stacklevel=6)
 
     def _post_settled(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise]:
+        record = file_records.record_of(attempt.context.trace)
         seconds = (self.delivering.clock.now() - attempt.started) / 1_000
         tags = self._tags(attempt, outcome.error) if attempt.trail.failures.total else {}
         tags["rnb:seconds"] = f"{seconds:.3f}"
@@ -114,7 +116,7 @@ class Settling:
             Settle(
                 id=attempt.promise.id,
                 state=state,
-                value=value,
+                value=file_records.attach(record, value),
                 fence=attempt.fence,
                 owner=attempt.owner.text,
                 tags=tags,

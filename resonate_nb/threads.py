@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import os
 import threading
 from collections import deque
@@ -11,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from resonate_nb.context import carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,4 +80,4 @@ class Steps:
             if self._pool is None or self._process != os.getpid():  # threads do not survive a fork
                 self._pool = ThreadPoolExecutor(_MOST_STEPS, thread_name_prefix="resonate-step")
                 self._process = os.getpid()
-            return self._pool.submit(contextvars.copy_context().run, partial(step, *args, **kwargs))
+            return self._pool.submit(carried().run, partial(step, *args, **kwargs))

@@ -8,7 +8,7 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb import pins, versions
+from resonate_nb import file_records, files, pins, versions
 from resonate_nb.context import entered
 from resonate_nb.errors import (
     NotKept,
@@ -20,7 +20,8 @@ from resonate_nb.errors import (
 )
 from resonate_nb.execution import Attempt, Caller, Delivered
 from resonate_nb.explain import IGNORED, Explanation, forecast, refused_version
-from resonate_nb.fingerprint import Fingerprint, fingerprint_cell
+from resonate_nb.file_records import Unrepeatable
+from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint_cell
 from resonate_nb.functions import stale_source
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
@@ -178,6 +179,7 @@ class CellRun:
     def _read(self) -> Fingerprint:
         """Take in what the cell means and reads, or what is in the way of keeping it."""
         self._draws.begin()
+        files.watched(self._options.watch)
         execution, ignored = self._open(), self._options.ignore
         self._execution = execution
         names = {name for name in self._analysis.inputs if not is_shells(name)}
@@ -223,6 +225,7 @@ class CellRun:
         self._attempt = entry
         self._context = entered(entry.context)
         self._context.__enter__()
+        files.watch(entry.context.trace, self._options.watch)
         self._surroundings.begin()
         return None
 
@@ -269,6 +272,8 @@ class CellRun:
             pins.check(self._execution, f"cell/{self._name}", number, code, "raise")
         version = code.digest[:VERSION_DIGITS] if number is None else f"v{number}"
         inputs, id = self._inputs.digest, self._options.id
+        if self._options.watch:  # what was kept before the files were named knows nothing of them
+            inputs = content_digest([inputs, *self._options.watch])
         return Work(
             id=validate_explicit(id) if id else f"cell/{escape(self._name)}@{version}/{inputs}",
             kind="cell",
@@ -301,7 +306,7 @@ class CellRun:
     def _keep_or_abandon(self, attempt: Attempt, shown: tuple[Any, ...], last: Any) -> str:
         try:
             return self._keep(attempt, shown, last)
-        except NotToBeKept as reason:
+        except (NotToBeKept, Unrepeatable) as reason:
             self._execution.abandon(attempt, not_kept=str(reason))
             return f"not kept: {reason}; it is computed again next time"
         except KeyboardInterrupt as interrupt:
@@ -317,6 +322,7 @@ class CellRun:
         if (reason := self._remaking.obstacle(self._namespace)) is not None:
             raise NotToBeKept(reason)
         draws = self._draws.to_keep()
+        file_records.record_of(attempt.context.trace)
         self._surroundings.refuse_changes()
         value, references = self._keeping.collect(codec)
         value |= {**draws, "<shown>": list(shown), "<seconds>": time.monotonic() - self._started}

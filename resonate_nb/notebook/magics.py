@@ -130,8 +130,8 @@ class Extension:
     def durable(self, line: str, cell: str) -> None:
         """Make the cell a durable promise.
 
-        %%durable [NAME] [--version N] [--id ID] [--ignore NAMES] [--outputs NAMES] [--remake NAMES] [--rerun]
-        [--quiet] [--dry-run]
+        %%durable [NAME] [--version N] [--id ID] [--ignore NAMES] [--watch FILES] [--outputs NAMES]
+        [--remake NAMES] [--rerun] [--quiet] [--dry-run]
         """
         raise UsageError("%%durable stands on the first line of a cell, alone")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from resonate_nb.errors import UsageError
 
 _WITH_NAMES = ("--ignore", "--outputs", "--remake")
-_WITH_VALUE = ("--version", "--id", *_WITH_NAMES)
+_WITH_VALUE = ("--version", "--id", "--watch", *_WITH_NAMES)
 _SWITCHES = ("--rerun", "--quiet", "--dry-run")
 
 
@@ -23,6 +23,7 @@ class CellOptions:
     ignore: frozenset[str] = frozenset()
     outputs: frozenset[str] | None = None  # None: all
     remake: frozenset[str] = frozenset()
+    watch: tuple[str, ...] = ()  # paths and patterns of files that the cell reads unseen
     rerun: bool = False
     quiet: bool = False
     dry_run: bool = False
@@ -61,6 +62,7 @@ def parse_options(text: str) -> CellOptions:
         version=_number(given.get("--version")),
         id=given.get("--id"),
         ignore=names_of.get("--ignore", frozenset()),
+        watch=tuple(filter(None, given.get("--watch", "").split(","))),
         outputs=names_of.get("--outputs"),
         remake=names_of.get("--remake", frozenset()),
         rerun="--rerun" in given,

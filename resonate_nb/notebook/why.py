@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from resonate_nb import explain, readable
 from resonate_nb.errors import NoSuchPromise, UsageError
 from resonate_nb.failures import LAST_ERROR
+from resonate_nb.file_records import BECAUSE_TAG
 from resonate_nb.functions import DurableFunction
 from resonate_nb.notebook.transform import DURABLE
 
@@ -89,6 +90,8 @@ def few_words(execution: Execution, attempt: Attempt) -> str:
     promise: Promise = attempt.promise
     if "rnb:not_kept" in promise.tags or LAST_ERROR in promise.tags:
         return ""
+    if BECAUSE_TAG in promise.tags:
+        return promise.tags[BECAUSE_TAG]
     fewest, nearest = explain.reasons(execution, promise)
     if nearest is None or not fewest:
         return ""

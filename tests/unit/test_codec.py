@@ -472,3 +472,19 @@ def test_a_value_of_format_one_is_read_for_ever():
     golden = Value({HEADER: "1"}, bytes.fromhex(GOLDEN))
 
     assert Codec(SigningKey(bytes(range(32)))).decode(golden, id=GOLDEN_ID) == GOLDEN_VALUE
+
+
+@pytest.mark.parametrize(
+    ("mode", "buffering"),
+    [("r", -1), ("w", -1), ("r+", -1), ("rb", -1), ("wb", -1), ("r+b", -1), ("rb", 0), ("r+b", 0)],
+)
+def test_a_closed_file_comes_back_closed_and_says_the_same_of_itself(tmp_path, mode, buffering):
+    # `with open(path) as file:` leaves one behind in a notebook.
+    (tmp_path / "data").touch()
+    with (tmp_path / "data").open(mode, buffering) as file:
+        pass
+    made = through(file)
+    assert made.closed
+    assert type(made) is type(file)
+    for name in ("name", "mode", "encoding", "errors"):
+        assert getattr(made, name, None) == getattr(file, name, None)

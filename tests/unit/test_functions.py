@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from uuid import uuid4
 
 import pytest
 
@@ -39,7 +40,7 @@ def counting(folder):
 
     @durable(name="counted")
     def counted(x):
-        (folder / f"{x}-{len(list(folder.iterdir()))}").touch()
+        (folder / f"{x}-{uuid4()}").touch()
         return x * 10
 
     return counted
@@ -122,7 +123,7 @@ def test_an_explicit_id_is_guarded():
 def test_a_failed_call_raises_its_own_error_and_is_tried_again(marks):
     @durable(name="failing")
     def failing():
-        (marks / str(len(list(marks.iterdir())))).touch()
+        (marks / str(uuid4())).touch()
         raise LookupError("not there")
 
     for _ in range(2):
@@ -136,7 +137,7 @@ def test_a_failed_call_raises_its_own_error_and_is_tried_again(marks):
 def test_a_kept_error_is_final(marks):
     @durable(name="final", keep_errors=True)
     def final():
-        (marks / str(len(list(marks.iterdir())))).touch()
+        (marks / str(uuid4())).touch()
         raise LookupError("never there")
 
     for _ in range(2):
@@ -201,7 +202,7 @@ def test_coroutine_functions_are_awaited_and_computed_once(marks):
     @durable(name="slow")
     async def slow(x):
         await asyncio.sleep(0)
-        (marks / str(len(list(marks.iterdir())))).touch()
+        (marks / str(uuid4())).touch()
         return x
 
     async def several():

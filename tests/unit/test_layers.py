@@ -36,8 +36,10 @@ FLOORS = [
     }
     | {"exceptions_codec", "codec", "schemas", "questions", "code_world", "stored_code"},
     {"store"},
+    {"auditing", "file_states", "tracing", "file_records", "files"},
     {
         "context",
+        "file_events",
         "about",
         "recent",
         "work",

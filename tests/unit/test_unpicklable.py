@@ -104,11 +104,6 @@ def open_file(mode):
     return Path(tempfile.mkstemp()[1]).open(mode)
 
 
-def closed_file():
-    with open_file("w+") as file:
-        return file
-
-
 def generator():
     yield 1
 
@@ -139,7 +134,6 @@ def test_what_belongs_to_the_process_is_refused_and_left_as_it_was(kind):
 @pytest.mark.parametrize(
     "value",
     [
-        closed_file(),
         generator(),
         memoryview(b"a"),
         threading.current_thread(),
