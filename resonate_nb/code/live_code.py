@@ -47,7 +47,7 @@ def name_in_library(value: Any) -> tuple[str, str] | None:
     kind = type(value).__module__
     for module in (getattr(value, "__module__", None), kind, kind.partition(".")[0]):
         found = sys.modules.get(module) if isinstance(module, str) else None
-        if found is not None and library_of(module) is not None and vars(found).get(name) is value:
+        if found is not None and library_of(module) is not None and plain(vars(found).get(name)) is value:
             return str(module), name
     return None
 

@@ -126,6 +126,14 @@ def test_a_seed_from_before_the_extension_came_counts(kernel, generator):
     assert runs(kernel) == 2
 
 
+def test_another_seed_under_an_id_of_ones_own_computes_again(kernel):
+    cell = f"%%durable --id mine\n{COUNT}\nx = random.random()"
+    first = run(kernel, "import random\nrandom.seed(0)", cell, "print(x)")
+    assert run(kernel, "random.seed(0)", cell, "print(x)") == first
+    assert run(kernel, "random.seed(1)", cell, "print(x)") != first
+    assert runs(kernel) == 2
+
+
 def test_a_state_that_is_read_is_an_input(kernel):
     cell = f"%%durable\n{COUNT}\nstate = random.getstate()[1][:3]"
     run(kernel, "import random\nrandom.seed(0)", cell, "random.seed(1)", cell)
