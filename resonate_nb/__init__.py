@@ -29,6 +29,7 @@ from resonate_nb.people import aapprove, aask, achoose, aform, approve, ask, cho
 from resonate_nb.promise import Promise, State
 from resonate_nb.resonate import Resonate, configure, durable, restart
 from resonate_nb.retry import Constant, Exponential, Linear, Never
+from resonate_nb.version_table import Version
 
 __all__ = [
     "AlreadySettled",
@@ -58,6 +59,7 @@ __all__ = [
     "UndigestibleInput",
     "Unpicklable",
     "UntrustedValue",
+    "Version",
     "VersionConflict",
     "VersionMissing",
     "aapprove",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from resonate_nb import file_events, leases
 from resonate_nb.attempts import Attempt, Delivered, Trail
+from resonate_nb.called import note_called
 from resonate_nb.context import Context, attributed, current
 from resonate_nb.deadlines import end_if_over
 from resonate_nb.errors import PromiseTimedOut
@@ -99,6 +100,8 @@ class Claiming:
             leases.retire(turn.owner)
         elif entry is None and turn.timeout_at <= self.delivering.clock.now():
             raise PromiseTimedOut(turn.work.id)
+        if entry is not None:
+            note_called(entry.promise)
         return entry
 
     def _ask(self, turn: Turn) -> Delivered | Attempt | None:

@@ -38,6 +38,7 @@ class Context:
     parent: Context | None = None
     numbering: Numbering = field(default_factory=Numbering, compare=False, repr=False)  # of this attempt
     trace: Trace = field(default_factory=Trace, compare=False, repr=False)  # of this attempt
+    called: set[str] = field(default_factory=set, compare=False, repr=False)  # versions of durable functions
 
     @property
     def origin(self) -> str:

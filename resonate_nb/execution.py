@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from resonate_nb import leases
 from resonate_nb.attempts import Attempt, Caller, Delivered
+from resonate_nb.called import note_called
 from resonate_nb.claiming import Claiming, Turn
 from resonate_nb.computing import Computing
 from resonate_nb.context import current
@@ -167,7 +168,10 @@ class Execution:
 
     def find(self, work: Work, caller: Caller = NOBODY) -> Delivered | None:
         """Return the outcome if the promise is settled, without waiting or computing."""
-        return self._delivering.find(work, caller)
+        delivered = self._delivering.find(work, caller)
+        if delivered is not None:
+            note_called(delivered.promise)
+        return delivered
 
     def find_many(self, works: Iterable[Work]) -> dict[str, Delivered]:
         """Return by id the outcomes of those works whose promises are settled, with few reads."""
@@ -175,6 +179,8 @@ class Execution:
         found = self._delivering.find_many(wanted)
         if last := next((work for work in reversed(wanted) if work.id in found), None):
             self.recent.note(Run(last.kind, last.name, last.id, "replayed"))
+        for delivered in found.values():
+            note_called(delivered.promise)
         return found
 
     def compute(self, attempt: Attempt, body: Callable[[], object]) -> Outcome:

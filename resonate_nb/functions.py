@@ -25,7 +25,7 @@ from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
 from resonate_nb.promise import NO_TEXTS
 from resonate_nb.retry import policy_of
-from resonate_nb.versions import VERSION_DIGITS
+from resonate_nb.version_table import table_of
 from resonate_nb.work import Work, nothing_changed
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from resonate_nb.execution import Execution
     from resonate_nb.promise import Promise, Value
     from resonate_nb.retry import Policy
+    from resonate_nb.version_table import Versions
     from resonate_nb.versions import VersionRecord
 
 P = ParamSpec("P")
@@ -176,6 +177,10 @@ class DurableFunction(Generic[P, R]):
         record = versions.find_record(execution, self.name, version)
         return self.with_record(record, version if isinstance(version, int) else None)
 
+    def versions(self) -> Versions:
+        """Return the versions that have run, a table that shows itself; its `diff` compares two of them."""
+        return table_of(self._execution(), self.name, self.version, self.code().digest)
+
     def code(self) -> Fingerprint:
         """Return the fingerprint of the code that a call runs now."""
         if self._stored is None:
@@ -248,12 +253,9 @@ class DurableFunction(Generic[P, R]):
         }
 
     def _version(self, code: Fingerprint) -> str:
-        if self.version is None:
-            return code.digest[:VERSION_DIGITS]
-        if self._stored is not None:
-            return f"v{self.version}"
-        pins.check(self._execution(), self.name, self.version, code, self._on_change)
-        return f"v{self.version}"
+        if self.version is not None and self._stored is None:
+            pins.check(self._execution(), self.name, self.version, code, self._on_change)
+        return versions.spelled(self.version, code.digest)
 
     def _start(self, args: Any, kwargs: Any, *, id: str | None = None, rerun: bool = False) -> Any:
         if self.is_async:

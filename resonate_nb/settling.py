@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resonate_nb import file_records, leases
+from resonate_nb.called import called_tags
 from resonate_nb.errors import (
     MutatedArgument,
     NoSuchPromise,
@@ -110,7 +111,7 @@ class Settling:
         record = file_records.record_of(attempt.context.trace)
         seconds = (self.delivering.clock.now() - attempt.started) / 1_000
         tags = self._tags(attempt, outcome.error) if attempt.trail.failures.total else {}
-        tags["rnb:seconds"] = f"{seconds:.3f}"
+        tags |= {"rnb:seconds": f"{seconds:.3f}", **called_tags(attempt.context)}
         state, value = self._encode(attempt, outcome, caller)
         return self.delivering.store.post(
             Settle(

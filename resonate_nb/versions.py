@@ -163,6 +163,11 @@ def load(
     return loaded
 
 
+def spelled(number: int | None, fingerprint: str) -> str:
+    """Return a version as ids and tags spell it: "v2", or the first characters of the fingerprint."""
+    return fingerprint[:VERSION_DIGITS] if number is None else f"v{number}"
+
+
 def record_id(execution: Execution, name: str, fingerprint: str) -> str:
     """Return the id under which a version is recorded."""
     return f"{_record_prefix(execution, name)}{fingerprint[:VERSION_DIGITS]}"

@@ -39,6 +39,7 @@ FLOORS = [
     {"auditing", "file_states", "tracing", "file_records", "files"},
     {
         "context",
+        "called",
         "file_events",
         "about",
         "recent",
@@ -56,7 +57,18 @@ FLOORS = [
         "execution",
         "answers",
     },
-    {"pins", "versions", "binding", "decorating", "mapping", "functions", "inputs", "views", "explain"}
+    {
+        "pins",
+        "versions",
+        "version_table",
+        "binding",
+        "decorating",
+        "mapping",
+        "functions",
+        "inputs",
+        "views",
+        "explain",
+    }
     | {"shown", "safe_html", "asking", "terminal", "cards", "inbox"},
     {"resonate"},
     {"notebook", "server"},

@@ -8,8 +8,9 @@ from enum import Enum
 
 import pytest
 
-from resonate_nb import State, VersionConflict, VersionMissing, configure, durable, versions
-from resonate_nb.errors import MutatedArgument, ResonateWarning
+from resonate_nb import State, VersionConflict, VersionMissing, configure, durable, restart, versions
+from resonate_nb.errors import MutatedArgument, NoSuchPromise, ResonateWarning, UsageError
+from resonate_nb.views import details
 
 pytestmark = pytest.mark.usefixtures("root")
 ALPHA = [2]
@@ -281,3 +282,94 @@ def test_a_record_says_what_a_version_was(root, tmp_path):
 
     configure(tmp_path / "store")
     assert make(3, "two").at(3)(7) == 8
+
+
+def test_the_table_of_versions_counts_what_is_kept_under_each_and_names_the_current_one():
+    one, two = make(1, "one"), make(2, "two")
+    one(1), one(2), two.run("by hand", 5)
+    automatic = make(None, "one")
+    automatic(7)
+
+    table = two.versions()
+
+    assert [(each.number, each.promises, each.current) for each in table] == [
+        (1, 2, False),
+        (2, 1, True),
+        (None, 1, False),
+    ]
+    assert [each.current for each in automatic.versions()] == [False, False, True]
+    assert table[1].fingerprint == two.code().digest
+    assert table[0].bytes > 0
+    assert repr(table).splitlines()[2].split()[:2] == ["2", two.code().digest[:12]]
+    assert repr(table).splitlines()[2].endswith("current")
+    assert "<td>current</td>" in table._repr_html_()
+
+
+def test_any_two_versions_are_compared_in_words_and_line_by_line(as_in_a_notebook):
+    def other_helper(x):
+        return x - CONSTANT
+
+    @durable(name="compared", version=1)
+    def compared(x):
+        return helper(x)
+
+    compared(1)
+    as_in_a_notebook["helper"] = other_helper
+    as_in_a_notebook["CONSTANT"] = 11
+
+    @durable(name="compared", version=2)
+    def compared(x):
+        return helper(x) + 1
+
+    compared(1)
+    said = compared.versions().diff(1, 2)
+    assert "constant helper.CONSTANT: 11, was 10" in said
+    assert "+    return helper(x) + 1" in said.splitlines()
+    assert "x - CONSTANT" in said
+    first = compared.versions()[0].fingerprint
+    assert compared.versions().diff(first[:10], 2) == said
+    with pytest.raises(VersionMissing, match="version 9"):
+        compared.versions().diff(1, 9)
+
+
+def test_a_promise_tells_which_versions_of_durable_functions_it_called():
+    leaf = make(1, "one")
+    twig = make(None, "two")
+
+    @durable(name="trunk")
+    def trunk(n):
+        return leaf(n), twig.map(range(n), progress=False)
+
+    trunk(3)
+    called = f"pinned@{twig.code().digest[:12]}, pinned@v1"
+    assert trunk.promise(3).tags["rnb:called"] == called
+    assert f"rnb:called = {called}" in details(trunk.promise(3))
+
+    trunk.rerun(3)  # what was delivered counts as well
+    assert trunk.promise(3).tags["rnb:called"] == called
+
+
+def test_an_interrupted_call_of_an_id_goes_on_with_the_present_code():
+    def interrupted(x):
+        raise KeyboardInterrupt(x)
+
+    def fixed(x):
+        return x + 1
+
+    with pytest.raises(KeyboardInterrupt):
+        durable(name="stopped")(interrupted).run("by hand", 1)
+    assert durable(name="stopped")(fixed).run("by hand", 1) == 2
+    assert durable(name="stopped")(fixed).run("by hand", 1) == 2
+
+
+def test_restart_refuses_what_is_settled_absent_or_being_computed():
+    def restarting():
+        return restart("by hand")
+
+    calling = durable(name="restarting")(restarting)
+    with pytest.raises(UsageError, match="being computed by another thread of this process"):
+        calling.run("by hand")
+    with pytest.raises(UsageError, match="is settled"):
+        restart("by hand")
+    with pytest.raises(NoSuchPromise):
+        restart("nowhere")
