@@ -12,7 +12,7 @@ def create(id, now=NOW, *, power_safe=False, **fields):
     return Create(promise=Promise(id=id, **fields), now=now, power_safe=power_safe)
 
 
-def acquire(id, owner="me", now=NOW, over=None, unless=(), **fields):
+def acquire(id, owner="me", now=NOW, over=None, unless=(), *, rebind=False, **fields):
     return Acquire(
         promise=Promise(id=id, **fields),
         owner=owner,
@@ -20,6 +20,7 @@ def acquire(id, owner="me", now=NOW, over=None, unless=(), **fields):
         now=now,
         over=over,
         unless=frozenset(unless),
+        rebind=rebind,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from making import NOW, acquire, buffer_of, create, settle
 
 from resonate_nb.errors import InvalidId, LeaseLost, NoSuchPromise, StoreUnavailable
-from resonate_nb.promise import EMPTY, Buffer, Promise, State, Value
+from resonate_nb.promise import EMPTY, UNBOUND_TAG, Buffer, Promise, State, Value
 from resonate_nb.store.base import Entry, Query
 from resonate_nb.store.operations import Forget, Release, Renew, SetAside
 
@@ -369,3 +369,19 @@ def test_closing_raises_a_failure_that_nobody_read(store):
     store.post(settle("absent"))
     with pytest.raises(NoSuchPromise):
         store.close()
+
+
+def test_an_acquisition_binds_anew_only_what_is_unbound_and_the_same_work(store):
+    asked = {"rnb:name": "f", "rnb:fingerprint": "new", "rnb:parent": "later"}
+    store.do(acquire("a", "one", tags={"rnb:name": "f", "rnb:fingerprint": "old", "rnb:parent": "first"}))
+
+    cut_off = store.do(acquire("a", "two", over=1, tags=asked))
+    assert cut_off.promise.tags["rnb:fingerprint"] == "old"
+
+    store.do(Release(id="a", owner="two", tags={UNBOUND_TAG: "ended"}))
+    other = store.do(acquire("a", "three", tags={**asked, "rnb:name": "g"}))
+    assert other.promise.tags == {**cut_off.promise.tags, UNBOUND_TAG: "ended"}
+
+    store.do(Release(id="a", owner="three"))
+    bound = store.do(acquire("a", "four", tags=asked))
+    assert bound.promise.tags == {**asked, "rnb:parent": "first"} == store.get("a").promise.tags

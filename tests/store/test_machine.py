@@ -14,11 +14,18 @@ from resonate_nb.promise import NEVER, State
 from resonate_nb.store.base import Query
 from resonate_nb.store.disk import DiskStore
 from resonate_nb.store.memory import MemoryStore
-from resonate_nb.store.operations import Forget, Release, Renew
+from resonate_nb.store.operations import Forget, Release, Renew, Unbind
 
 IDS = ["a", "a/b", "a/é", "b", "b~2", "\U0010ffff"]
 ANY_ID = [*IDS, "a~2", "a~3", "a/b~2"]
-TAGS = [{}, {"k": "v"}, {"k": "w"}, {"resonate:timer": "true"}]
+TAGS = [
+    {},
+    {"k": "v"},
+    {"k": "w", "rnb:parent": "p"},
+    {"k": "x", "rnb:parent": "q"},
+    {"rnb:name": "f"},
+    {"resonate:timer": "true"},
+]
 CHOSEN = [State.RESOLVED, State.REJECTED, State.CANCELED]
 
 
@@ -64,10 +71,10 @@ class Model:
             new.state, _, new.settled_at, _ = new.shown(now)
         return new
 
-    def acquire(self, id, owner, now, *, over, unless, timeout_at, tags):
+    def acquire(self, id, owner, now, *, over, unless, timeout_at, tags, rebind):
         if id not in self.kept:
             self.kept[id] = self._new(now, timeout_at, tags)
-            return self._take(id, owner, now, over, timeout_at)
+            return self._take(id, owner, now, over, timeout_at, tags, rebind=False)
         first = self.kept[id]
         head = self.kept.get(f"{id}~{first.head}", first)
         if head.final(now) and head.shown(now)[0] not in unless:
@@ -80,20 +87,34 @@ class Model:
             first.latest = number
             newest_id = f"{id}~{number}"
             self.kept[newest_id] = self._new(now, timeout_at, tags)
-        return self._take(newest_id, owner, now, over, timeout_at)
+        return self._take(newest_id, owner, now, over, timeout_at, tags, rebind=rebind)
 
-    def _take(self, id, owner, now, over, timeout_at):
+    def _take(self, id, owner, now, over, timeout_at, asked, *, rebind):
         promise = self.kept[id]
         if promise.final(now):
             return ("answer", promise.shown(now))
         if promise.owner and promise.fence != over:
             return ("held", id, promise.owner, promise.fence)
+        same = promise.tags.get("rnb:name") == asked.get("rnb:name")
+        if same and (rebind or "rnb:unbound" in promise.tags):
+            first = {key: promise.tags[key] for key in ["rnb:parent"] if key in promise.tags}
+            promise.tags = {**promise.tags, **asked, **first}
+            promise.tags.pop("rnb:unbound", None)
         if promise.timeout_at == NEVER:
             promise.timeout_at = timeout_at
         if promise.final(now):
             return ("answer", promise.shown(now))
         promise.owner, promise.fence = owner, promise.fence + 1
-        return ("mine", id, promise.fence)
+        return ("mine", id, promise.fence, dict(promise.tags))
+
+    def unbind(self, id, now):
+        promise = self.kept.get(id)
+        if promise is None:
+            return "NoSuchPromise"
+        promise = self.kept.get(f"{id}~{promise.latest}", promise) if promise.latest > 1 else promise
+        if not promise.final(now):
+            promise.tags["rnb:unbound"] = "restarted"
+        return promise.shown(now)
 
     def settle(self, id, state, now, data, fence):
         if id not in self.kept:
@@ -140,7 +161,7 @@ def plain(promise):
 
 def plain_claim(claim):
     if claim.fence is not None:
-        return ("mine", claim.promise.id, claim.fence)
+        return ("mine", claim.promise.id, claim.fence, dict(claim.promise.tags))
     if claim.promise.settled:
         return ("answer", plain(claim.promise))
     return ("held", claim.promise.id, claim.holder.owner, claim.holder.fence)
@@ -182,16 +203,14 @@ class Stores(RuleBasedStateMachine):
         unless=st.sets(st.sampled_from(list(State)[1:])),
         after=st.sampled_from([-5, 20, None]),
         tags=st.sampled_from(TAGS),
+        rebind=st.booleans(),
     )
-    def acquire(self, id, owner, *, over, unless, after, tags):
+    def acquire(self, id, owner, *, over, unless, after, tags, rebind):
         timeout_at = NEVER if after is None else self.now + after
-        operation = acquire(
-            id, owner, now=self.now, over=over, unless=unless, timeout_at=timeout_at, tags=tags
-        )
+        asked = {"over": over, "timeout_at": timeout_at, "tags": tags, "rebind": rebind}
+        operation = acquire(id, owner, now=self.now, unless=unless, **asked)
         names = {state.value for state in unless}
-        expected = self.model.acquire(
-            id, owner, self.now, over=over, unless=names, timeout_at=timeout_at, tags=tags
-        )
+        expected = self.model.acquire(id, owner, self.now, unless=names, **asked)
         self.both(operation, plain_claim, expected)
 
     @rule(
@@ -210,7 +229,7 @@ class Stores(RuleBasedStateMachine):
         self.create(id, after=None, tags={})
         self.settle(id, state=State.CANCELED, data=b"", fence=None)
         every = set(State) - {State.PENDING}
-        self.acquire(id, "one", over=None, unless=every, after=None, tags={})
+        self.acquire(id, "one", over=None, unless=every, after=None, tags={}, rebind=False)
         if finish:
             latest = self.model.kept[id].latest
             self.settle(f"{id}~{latest}", state=State.RESOLVED, data=data, fence=None)
@@ -219,6 +238,10 @@ class Stores(RuleBasedStateMachine):
     def release(self, id, owner, unlimited):
         now = self.now if unlimited else None
         self.both(Release(id=id, owner=owner, unlimited=now), bool, self.model.release(id, owner, now))
+
+    @rule(id=st.sampled_from(ANY_ID))
+    def unbind(self, id):
+        self.both(Unbind(id=id, now=self.now), plain, self.model.unbind(id, self.now))
 
     @rule(id=st.sampled_from(ANY_ID), fence=st.sampled_from([1, 2]))
     def renew(self, id, fence):
