@@ -74,7 +74,7 @@ class Model:
     def acquire(self, id, owner, now, *, over, unless, timeout_at, tags, rebind):
         if id not in self.kept:
             self.kept[id] = self._new(now, timeout_at, tags)
-            return self._take(id, owner, now, over, timeout_at, tags, rebind=False)
+            return self._take(id, owner, now, over=over, timeout_at=timeout_at, asked=tags, rebind=False)
         first = self.kept[id]
         head = self.kept.get(f"{id}~{first.head}", first)
         if head.final(now) and head.shown(now)[0] not in unless:
@@ -87,9 +87,9 @@ class Model:
             first.latest = number
             newest_id = f"{id}~{number}"
             self.kept[newest_id] = self._new(now, timeout_at, tags)
-        return self._take(newest_id, owner, now, over, timeout_at, tags, rebind=rebind)
+        return self._take(newest_id, owner, now, over=over, timeout_at=timeout_at, asked=tags, rebind=rebind)
 
-    def _take(self, id, owner, now, over, timeout_at, asked, *, rebind):
+    def _take(self, id, owner, now, *, over, timeout_at, asked, rebind):
         promise = self.kept[id]
         if promise.final(now):
             return ("answer", promise.shown(now))
