@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from resonate_nb.answers import check
 from resonate_nb.codec import HEADER
@@ -19,12 +19,20 @@ from resonate_nb.store.tasks import TARGET_TAG, await_one
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resonate_nb.store.base import Rows
+    from resonate_nb.store.base import Entry, Rows
 
 Answer = tuple[int, object]  # a status, and data: text when something is wrong
 
 
-def promise_get(rows: Rows, data: Mapping[str, Any], now: int) -> Answer:
+class Readable(Protocol):
+    """Rows that are only read: a store's, or those of a transaction."""
+
+    def get(self, id: str) -> Entry | None:
+        """Return the row, or None."""
+        ...
+
+
+def promise_get(rows: Readable, data: Mapping[str, Any], now: int) -> Answer:
     """Show a promise."""
     entry = rows.get(data["id"])
     return (404, "Promise not found") if entry is None else (200, shown(entry.promise.seen(now)))

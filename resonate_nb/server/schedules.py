@@ -20,7 +20,7 @@ from resonate_nb.store.operations import Create
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resonate_nb.server.promise_actions import Answer
+    from resonate_nb.server.promise_actions import Answer, Readable
     from resonate_nb.store.base import Rows
 
 SCHEDULES = "schedule"  # the kind of the rows that are schedules
@@ -141,7 +141,7 @@ def schedule_create(rows: Rows, data: Mapping[str, Any], now: int) -> Answer:
     return 200, {"schedule": schedule.record()}
 
 
-def schedule_get(rows: Rows, data: Mapping[str, Any], now: int) -> Answer:
+def schedule_get(rows: Readable, data: Mapping[str, Any], now: int) -> Answer:
     """Show a schedule."""
     entry = rows.get(key(data["id"]))
     return (404, "Schedule not found") if entry is None else (200, {"schedule": Schedule.of(entry).record()})

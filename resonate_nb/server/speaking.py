@@ -7,24 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 from resonate_nb.errors import StoreUnavailable
 from resonate_nb.ids import internal
-from resonate_nb.promise import State
+from resonate_nb.server.promise_actions import promise_get
 from resonate_nb.server.protocol import Act
 from resonate_nb.server.refusals import Refused
 from resonate_nb.server.requests import VERSION, Request, from_text, parse
-from resonate_nb.server.schedules import SCHEDULES, Schedule
+from resonate_nb.server.schedules import SCHEDULES, Schedule, schedule_get
+from resonate_nb.server.task_actions import task_get, task_seen
 from resonate_nb.server.wire import promise_record, task_record
-from resonate_nb.store.base import Query, Task, TaskState
+from resonate_nb.store.base import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from resonate_nb.clock import Clock
-    from resonate_nb.promise import Promise
-    from resonate_nb.server.promise_actions import Answer
+    from resonate_nb.server.promise_actions import Answer, Readable
     from resonate_nb.store.base import Entry, Store
 
 BRANCH_TAG = "resonate:branch"
 _MOST_PRELOADED = 1_000
+# What changes nothing is read past the store's writer; the deadline is projected instead of written.
+_READS: dict[str, Callable[[Readable, Any, int], Answer]] = {
+    "promise.get": promise_get,
+    "task.get": task_get,
+    "schedule.get": schedule_get,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class Speaker:
                 return self._search_tasks(request.data, now)
             case "schedule.search":
                 return self._search_schedules(request.data, now)
+        if request.kind in _READS:
+            return _READS[request.kind](self.store, request.data, now)
         status, data = self.store.do(Act(request=request, now=now))
         if isinstance(data, dict) and "preload" in data and status in {200, 300}:
             root = request.data["action"].data["id"] if request.kind == "task.create" else request.data["id"]
@@ -89,11 +97,11 @@ class Speaker:
         records: list[dict[str, Any]] = []
         for entry in self._entries(data["cursor"], now):
             task = entry.involved.task
-            if task is None or data["state"] not in {None, _seen(entry, task, now).state}:
+            if task is None or data["state"] not in {None, task_seen(entry, task, now).state}:
                 continue
             if len(records) == data["limit"]:
                 return 200, _page("tasks", records, records[-1]["id"])
-            records.append(task_record(entry.promise.id, _seen(entry, task, now)))
+            records.append(task_record(entry.promise.id, task_seen(entry, task, now)))
         return 200, _page("tasks", records, None)
 
     def _search_schedules(self, data: Any, now: int) -> Answer:
@@ -116,12 +124,6 @@ class Speaker:
             if page.cursor is None:
                 return
             query = replace(query, cursor=page.cursor)
-
-
-def _seen(entry: Entry, task: Task, now: int) -> Task:
-    """Return a task as of now: that of a settled promise is fulfilled."""
-    promise: Promise = entry.promise.seen(now)
-    return task if promise.state is State.PENDING else replace(task, state=TaskState.FULFILLED)
 
 
 def _page(name: str, records: list[dict[str, Any]], cursor: str | None) -> dict[str, Any]:

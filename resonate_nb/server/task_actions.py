@@ -7,9 +7,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb.server.promise_actions import Answer, promise_create, promise_of, promise_settle, shown
+from resonate_nb.server.promise_actions import (
+    Answer,
+    Readable,
+    promise_create,
+    promise_of,
+    promise_settle,
+    shown,
+)
 from resonate_nb.server.wire import task_record
-from resonate_nb.store.base import Entry, TaskState
+from resonate_nb.store.base import Entry, Task, TaskState
 from resonate_nb.store.operations import Create
 from resonate_nb.store.tasks import (
     OFFER_AGAIN,
@@ -27,12 +34,17 @@ if TYPE_CHECKING:
     from resonate_nb.store.base import Rows
 
 
-def task_get(rows: Rows, data: Mapping[str, Any], now: int) -> Answer:
+def task_get(rows: Readable, data: Mapping[str, Any], now: int) -> Answer:
     """Show a task."""
     entry = rows.get(data["id"])
     if entry is None or entry.involved.task is None:
         return 404, "Task not found"
-    return 200, {"task": task_record(entry.promise.id, entry.involved.task)}
+    return 200, {"task": task_record(entry.promise.id, task_seen(entry, entry.involved.task, now))}
+
+
+def task_seen(entry: Entry, task: Task, now: int) -> Task:
+    """Return a task as of now: that of a settled promise is fulfilled."""
+    return Task(TaskState.FULFILLED, task.version) if entry.promise.seen(now).settled else task
 
 
 def task_create(rows: Rows, data: Mapping[str, Any], now: int) -> Answer:

@@ -1,10 +1,10 @@
-"""Benchmarks by subject: `python -m tests.bench [calls] [edits] [cells]`; all of them without a name."""
+"""Benchmarks by subject: `python -m tests.bench [SUBJECT ...]`; all of them without a name."""
 
 import sys
 
-from tests.bench import calls, cells, edits
+from tests.bench import calls, cells, edits, protocol
 
-SUBJECTS = {"calls": calls, "edits": edits, "cells": cells}
+SUBJECTS = {"calls": calls, "edits": edits, "cells": cells, "protocol": protocol}
 
 for name in sys.argv[1:] or SUBJECTS:
     print(f"\n{name}: {SUBJECTS[name].__doc__}\n")
