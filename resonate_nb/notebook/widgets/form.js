@@ -26,7 +26,7 @@ function render({ model, el }) {
       buttons.append(button);
     }
   } else {
-    if (question.kind === "form") group(form, question.text);
+    if (fields.some((field) => field.key !== null)) group(form, question.text);
     fields.forEach((field) => form.append(field.row));
     buttons.append(element("button", { type: "submit", text: "Send", class: "rnb-accept" }));
   }
