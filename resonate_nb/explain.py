@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from resonate_nb.work import Work
 
 IGNORED = "rnb:ignored"  # the tag with the names that `--ignore` took out of the inputs
+WATCHED = "rnb:watched"  # the tag with the files that `--watch` names
 _ANSWERS = frozenset({State.RESOLVED, State.REJECTED})
 _NUMBER = re.compile(r"v[0-9]+")  # of a pinned version
 _PAGE = 500
@@ -183,6 +184,9 @@ def _of_inputs(old: Promise, new: Promise, before: About, after: About) -> list[
     said = list(_inputs(before.inputs, after.inputs))
     if said or old.tags.get("rnb:inputs") == new.tags.get("rnb:inputs"):
         return said
+    watched = [each.tags.get(WATCHED, "no files") for each in (new, old)]
+    if watched[0] != watched[1]:
+        return [f"--watch names {watched[0]}, was {watched[1]}"]
     if generators := new.tags.get("rnb:draws", old.tags.get("rnb:draws")):
         return [f"a random generator that it draws from is in another state: {generators}"]
     if old.param.data and new.param.data:

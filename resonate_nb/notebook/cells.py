@@ -19,7 +19,7 @@ from resonate_nb.errors import (
     StoreUnavailable,
 )
 from resonate_nb.execution import Attempt, Caller, Delivered
-from resonate_nb.explain import IGNORED, Explanation, forecast, refused_version
+from resonate_nb.explain import IGNORED, WATCHED, Explanation, forecast, refused_version
 from resonate_nb.file_records import Unrepeatable
 from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint_cell
 from resonate_nb.functions import stale_source
@@ -42,7 +42,6 @@ from resonate_nb.notebook.why import (
     kept_words,
     replayed_line,
 )
-from resonate_nb.promise import NO_TEXTS
 from resonate_nb.recent import OTHER_ALIASES, OTHER_DRAWS, Run
 from resonate_nb.versions import VERSION_DIGITS
 from resonate_nb.work import Outcome, Work
@@ -282,11 +281,15 @@ class CellRun:
             inputs=inputs,
             fingerprint=code.digest,
             explicit=id is not None,
-            tags={IGNORED: ", ".join(ignored)} if (ignored := sorted(self._options.ignore)) else NO_TEXTS,
+            tags=self._tags(),
             about=self._inputs.about,
             root="",
             record=lambda: self._remember(as_typed(code, filename)),
         ).under(self._execution.prefix)
+
+    def _tags(self) -> dict[str, str]:
+        named = {IGNORED: sorted(self._options.ignore), WATCHED: self._options.watch}
+        return {tag: ", ".join(names) for tag, names in named.items() if names}
 
     def _remember(self, code: Fingerprint) -> None:
         versions.remember(self._execution, f"cell/{self._name}", self._options.version, code)

@@ -339,6 +339,19 @@ DATA = [
         call="f()",
     ),
     edit(
+        "a file that it reads",
+        modules={"data.csv": ["1,2", "1,3"]},
+        f=body("with open('data.csv') as lines:\n    return lines.read()"),
+        call="f()",
+    ),
+    edit(
+        "a file that a helper reads with pandas",
+        modules={"data.csv": ["a,b\n1,2\n", "a,b\n1,3\n"]},
+        setup="import pandas as pd\ndef g(x): return pd.read_csv('data.csv').to_dict('list')",
+        f=G,
+        call="f()",
+    ),
+    edit(
         "what a helper reads",
         setup=both("L = [?]\ndef g(x): return x + L[0]", "1", "2"),
         f=G,
@@ -347,6 +360,12 @@ DATA = [
 ]
 NAMES = "{'alpha', 'beta', 'gamma', 'delta', 'epsilon'}"
 NO_EDITS = [
+    no_edit(
+        "a file that is written again, the same",
+        modules={"data.csv": "1,2"},
+        f=body("with open('data.csv') as lines:\n    return lines.read()"),
+        call="f()",
+    ),
     no_edit("a comment", f=[body("return 1"), body("# why\nreturn 1  # so")], call="f()"),
     no_edit("a docstring", f=both("def f():\n    '?'\n    mark()\n    return 1", "a", "b"), call="f()"),
     no_edit("formatting", f=[body("return [1, 2]"), body("\nreturn [\n    1,\n    2,\n]")], call="f()"),

@@ -115,3 +115,16 @@ def test_refused_work_and_ignored_names_are_told(kernel):
     said = kernel.run("%why total").text
     assert "total: replayed" in said
     assert said.endswith("\nnot looked at: frame (--ignore)\n")
+
+
+def test_changed_files_are_told(kernel):
+    (kernel.cwd / "data.csv").write_text("1")
+    cell = "%%durable read\nwith open('data.csv') as lines:\n    text = lines.read()"
+    start(kernel, cell)
+    (kernel.cwd / "data.csv").write_text("2")
+    dry = kernel.run(cell.replace("read\n", "read --dry-run\n", 1)).text
+    assert "read: would be computed, because\n- data.csv" in dry
+    kernel.run(cell)
+    assert "data.csv" in kernel.run("%why").text
+    kernel.run(cell.replace("read\n", "read --watch data.csv\n", 1))
+    assert "- --watch names data.csv, was no files\n" in kernel.run("%why").text
