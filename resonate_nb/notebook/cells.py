@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from resonate_nb import file_records, files, pins, versions
 from resonate_nb.context import entered
 from resonate_nb.errors import (
+    MissingReference,
     NotKept,
     PromiseConflict,
     ResonateError,
@@ -125,7 +126,12 @@ class CellRun:
             self._recorder.start()
             return
         self._skipped = self.kept = True
-        replay(self._shell, _kept(delivered), lambda: self._remaking.run(self._shell, filename))
+        replay(
+            self._shell,
+            _kept(delivered),
+            self._keeping.references,
+            remake=lambda: self._remaking.run(self._shell, filename),
+        )
         self._line = replayed_line(self._name, delivered.promise, time.monotonic() - self._started)
 
     def link(self, number: int) -> bool:
@@ -233,7 +239,10 @@ class CellRun:
             references=self._keeping.references,
             prepare=lambda: define(self._shell, self._analysis, filename),
         )
-        return self._execution.enter(work, caller, rerun=rerun)
+        try:
+            return self._execution.enter(work, caller, rerun=rerun)
+        except MissingReference:  # the inputs do not consist of what they did: nothing is put into them
+            return self._execution.enter(work, caller, rerun=True)
 
     def _forecast(self, filename: str) -> str:
         code = self._read()
@@ -254,7 +263,7 @@ class CellRun:
     def _misfit(self, work: Work) -> tuple[Work, str]:
         """Return the work with the states that it draws from, and why what is kept of it does not fit."""
         caller = Caller(references=self._keeping.references)
-        with suppress(PromiseConflict):  # the forecast says more
+        with suppress(PromiseConflict, MissingReference):  # the forecast says more
             found = self._execution.find(work, caller)
             if found is not None and not work.explicit and not self._draws.fit(_kept(found)):
                 work = self._draws.among_inputs_of(work, _kept(found))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
 
+from resonate_nb.notebook.attributes import Attributes
+from resonate_nb.notebook.in_place import state_of
+from resonate_nb.notebook.parts import Parts
 from resonate_nb.notebook.reach import names_that_reach
 from resonate_nb.notebook.recorder import NO_RESULT
 from resonate_nb.notebook.shell_names import is_shells
@@ -15,8 +18,7 @@ if TYPE_CHECKING:
     from resonate_nb.codec import Codec
     from resonate_nb.inputs import Inputs
     from resonate_nb.notebook.analysis import CellAnalysis
-
-_SCALARS = (type(None), bool, int, float, complex, str, bytes)
+    from resonate_nb.notebook.in_place import State
 
 
 class NotToBeKept(Exception):
@@ -42,41 +44,67 @@ class Keeping:
         self._namespace, self._analysis, self._names, self._inputs = namespace, analysis, names, inputs
         self._only, self._apart = only, apart
         self._before = dict(namespace)
-
-    @property
-    def references(self) -> dict[str, object]:
-        """The inputs that an output may share objects with, by name."""
-        found = {name: self._namespace[name] for name in self._names & self._namespace.keys()}
-        return {name: value for name, value in found.items() if type(value) not in _SCALARS}
+        self.references = Parts(inputs.captured)  # what an output may share with an input, by number
+        self._attributes = Attributes(namespace, self.references.values())
 
     def fits(self, kept: Mapping[str, Any]) -> bool:
-        """Return whether the same names as then reach what the cell changed."""
+        """Return whether the inputs consist of what they did, and the same names reach what is bound anew."""
         reaching: list[str] = kept["<reaching>"]
-        return self._reaching(kept["<changed>"]) == reaching
+        same_parts: bool = kept["<parts>"] == self.references.kinds()
+        return same_parts and self._reaching(kept["<changed>"]) == reaching
 
-    def collect(self, codec: Codec) -> tuple[dict[str, Any], dict[str, object]]:
+    def collect(self, codec: Codec) -> tuple[dict[str, Any], Mapping[str, object]]:
         """Return what the cell leaves behind, and the references that it is written with.
 
         Raises
         ------
         NotToBeKept
-            A part can't be kept, or something changed that is no variable.
+            A part can't be kept, or something changed that can't be restored.
         """
+        if attributes := self._attributes.changed():
+            raise NotToBeKept(f"it changed {attributes[0]}, an attribute of code")
+        if rebound := self._rebound_elsewhere():
+            raise NotToBeKept(f"it bound {rebound[0]} anew, which is no variable of the notebook")
         changed = self._inputs.mutated()
-        hidden = sorted({*changed, *self._inputs.rebound()} - self._names)
-        if hidden:
+        states = {number: state_of(part) for number, part in self.references.changed(frozenset(changed))}
+        if None not in states.values() and (self._only is None or self._only.issuperset(changed)):
+            return self._in_place(codec, states)
+        return self._by_value(codec, changed)
+
+    def _in_place(
+        self, codec: Codec, states: Mapping[str, State | None]
+    ) -> tuple[dict[str, Any], Mapping[str, object]]:
+        """Keep the states of the objects that changed, for the same objects at replay."""
+        outputs = self._outputs(set())
+        kept = {number: state for number, state in states.items() if state is not None}
+        _refuse_unpicklable(codec, outputs, self.references)
+        _refuse_unpicklable(codec, self._named(kept), self.references)
+        return self._about(outputs, {}, kept), self.references
+
+    def _by_value(self, codec: Codec, changed: list[str]) -> tuple[dict[str, Any], Mapping[str, object]]:
+        """Keep what changed as new objects, for all names that reach it."""
+        if hidden := sorted(set(changed) - self._names):
             raise NotToBeKept(f"it changed {hidden[0]}, which is no variable of the notebook")
-        if self._only is not None:
-            changed = [name for name in changed if name in self._only]
-        reaching = self._reaching(changed)
+        chosen = [name for name in changed if self._only is None or name in self._only]
+        reaching = self._reaching(chosen)
         self._refuse_partial_aliases(reaching)
-        outputs = self._outputs({*changed, *reaching})
-        references = {name: value for name, value in self.references.items() if name not in outputs}
-        if problems := codec.unpicklable_parts(outputs, references=references):
-            raise NotToBeKept(str(next(iter(problems.values()))))
+        outputs = self._outputs({*chosen, *reaching})
+        references = self.references.without(frozenset(changed))
+        _refuse_unpicklable(codec, outputs, references)
+        return self._about(outputs, {"<changed>": chosen, "<reaching>": reaching}, {}), references
+
+    def _about(
+        self, outputs: dict[str, Any], anew: Mapping[str, Any], states: Mapping[str, State]
+    ) -> dict[str, Any]:
         gone = self._chosen({*self._before, *self._analysis.deletes} - self._namespace.keys())
-        deleted = sorted(filterfalse(is_shells, gone))
-        return {**outputs, "<changed>": changed, "<reaching>": reaching, "<deleted>": deleted}, references
+        about = {
+            "<changed>": [],
+            "<reaching>": [],
+            "<contents>": dict(states),
+            "<deleted>": sorted(filterfalse(is_shells, gone)),
+            "<parts>": self.references.kinds(),
+        }
+        return {**outputs, **about, **anew}
 
     def _outputs(self, changed: set[str]) -> dict[str, Any]:
         now = {name: value for name, value in self._namespace.items() if not is_shells(name)}
@@ -92,7 +120,23 @@ class Keeping:
         if parted := sorted({*reaching} - {*self._chosen(reaching)} - self._apart):
             raise NotToBeKept(f"{parted[0]} leads to what --outputs names, so it has to be named there too")
 
+    def _rebound_elsewhere(self) -> list[str]:
+        """Return what was bound anew, and is no name of the notebook, which is kept like any other."""
+        return [
+            path
+            for path in self._inputs.rebound()
+            if self._before.get(path.rpartition(".")[2], NO_RESULT) is not self._inputs.captured[path]
+        ]
+
+    def _named(self, states: Mapping[str, State]) -> dict[str, State]:
+        return {self.references.path(number): state for number, state in states.items()}
+
     def _reaching(self, changed: Iterable[str]) -> list[str]:
         """Return the names, none that the cell binds itself, that see these inputs change."""
         objects = [self._inputs.captured[name] for name in changed]
         return sorted(names_that_reach(objects, self._namespace) - self._analysis.writes)
+
+
+def _refuse_unpicklable(codec: Codec, values: Mapping[str, Any], references: Mapping[str, object]) -> None:
+    if problems := codec.unpicklable_parts(values, references=references):
+        raise NotToBeKept(str(next(iter(problems.values()))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb.notebook.randomness import restore
+from resonate_nb.notebook import in_place, randomness
 from resonate_nb.notebook.recorder import NO_RESULT, show
 
 if TYPE_CHECKING:
@@ -24,14 +24,18 @@ def define(shell: Any, analysis: CellAnalysis, filename: str) -> None:
             exec(code, shell.user_ns)  # noqa: S102 (the user's own cell)
 
 
-def replay(shell: Any, kept: Mapping[str, Any], remake: Callable[[], None]) -> None:
-    """Set the outputs, delete what the cell deleted, make what can't be kept, and show what it showed.
+def replay(
+    shell: Any, kept: Mapping[str, Any], parts: Mapping[str, object], *, remake: Callable[[], None]
+) -> None:
+    """Restore what the cell changed, set and delete names, make what can't be kept, show what it showed.
 
     Generators of random numbers are left as the cell left them.
     """
+    for number, state in kept["<contents>"].items():
+        in_place.restore(parts[number], state)
     shell.user_ns.update({name: value for name, value in kept.items() if not name.startswith("<")})
     for name in kept["<deleted>"]:
         shell.user_ns.pop(name, None)
     remake()
-    restore(kept)
+    randomness.restore(kept)
     show(shell, kept["<shown>"], result=kept.get("<last>", NO_RESULT))
