@@ -25,6 +25,7 @@ from resonate_nb.errors import (
     VersionMissing,
 )
 from resonate_nb.files import File
+from resonate_nb.handles import Handle
 from resonate_nb.people import aapprove, aask, achoose, aform, approve, ask, choose, form
 from resonate_nb.promise import Promise, State
 from resonate_nb.resonate import Resonate, configure, durable, restart
@@ -37,6 +38,7 @@ __all__ = [
     "DamagedValue",
     "Exponential",
     "File",
+    "Handle",
     "InvalidAnswer",
     "InvalidId",
     "Linear",

@@ -64,3 +64,4 @@ class Caller:
 
     references: Mapping[str, object] = field(default_factory=dict)  # objects that values may share, by name
     prepare: Callable[[], None] = _nothing  # called before a value is decoded: defines the classes in it
+    since: int | None = None  # when the request was made, if that was before it comes to the corridor

@@ -78,7 +78,7 @@ class Claiming:
             owner=leases.new_owner(),
             asked=asked,
             unless=asked,
-            began=self.delivering.clock.now(),
+            began=self.delivering.clock.now() if caller.since is None else caller.since,
         )
 
     def leave(self, turn: Turn) -> None:
@@ -95,7 +95,7 @@ class Claiming:
             The caller's own deadline passed. Others may still compute the promise, and wait for it.
         """
         end_if_over()
-        entry = self._look_ahead(turn) or (None if turn.ahead else self._ask(turn))
+        entry = self._look_back(turn) or self._look_ahead(turn) or (None if turn.ahead else self._ask(turn))
         if isinstance(entry, Delivered):
             leases.retire(turn.owner)
         elif entry is None and turn.timeout_at <= self.delivering.clock.now():
@@ -168,6 +168,14 @@ class Claiming:
             trail=Trail(Failures.of(claim.promise.tags)),
             body=bound.body,
         )
+
+    def _look_back(self, turn: Turn) -> Delivered | None:
+        """Look whether the promise was canceled on the way from the request to the line."""
+        if turn.caller.since is None or turn.ahead is not None:
+            return None
+        newest = self.delivering.store.latest(turn.work.id)
+        seen = None if newest is None else newest.promise.seen(self.delivering.clock.now())
+        return None if seen is None else self._ended_meanwhile(turn, seen)
 
     def _look_ahead(self, turn: Turn) -> Delivered | None:
         """Look whether the attempt that is waited for has ended: then nothing is ahead any more."""

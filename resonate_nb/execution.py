@@ -7,7 +7,6 @@ delivered outcome or in an attempt; whoever gets the attempt runs the body and h
 
 from __future__ import annotations
 
-import asyncio
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -15,33 +14,33 @@ from typing import TYPE_CHECKING, Literal
 from resonate_nb import leases
 from resonate_nb.attempts import Attempt, Caller, Delivered
 from resonate_nb.called import note_called
-from resonate_nb.claiming import Claiming, Turn
+from resonate_nb.claiming import Claiming
 from resonate_nb.computing import Computing
 from resonate_nb.context import current
+from resonate_nb.coroutines import Coroutines
 from resonate_nb.deadlines import Watcher, end_if_over
 from resonate_nb.delivering import NOBODY, Delivering
-from resonate_nb.errors import LeaseLost, PromiseConflict
+from resonate_nb.errors import LeaseLost, NoSuchPromise, PromiseConflict
 from resonate_nb.file_records import BECAUSE_TAG
 from resonate_nb.ids import validate
+from resonate_nb.promise import State
 from resonate_nb.recent import ASKED, Recent, Run
 from resonate_nb.retrying import Retrying
 from resonate_nb.settling import Settling
-from resonate_nb.store.operations import Forget
+from resonate_nb.store.operations import Forget, Open, Settle
 from resonate_nb.threads import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
-    from concurrent.futures import Future
 
     from resonate_nb.clock import Clock
     from resonate_nb.code_world import LoadedCode
     from resonate_nb.codec import Codec
+    from resonate_nb.promise import Promise
     from resonate_nb.store.base import Store
     from resonate_nb.work import Outcome, Work
 
 __all__ = ["Attempt", "Caller", "Delivered", "Execution"]
-
-_ASYNC_SLICE_SECONDS = 0.1  # nothing wakes a coroutine when the store changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +59,10 @@ class Execution:
     loaded: dict[str, LoadedCode] = field(default_factory=dict)  # stored code by the id of its record
     _heartbeat: leases.Heartbeat = field(init=False)
     _delivering: Delivering = field(init=False)
-    _claiming: Claiming = field(init=False)
+    claiming: Claiming = field(init=False)  # where callers stand in line
     _settling: Settling = field(init=False)
-    _steps: Steps = field(init=False, default_factory=Steps)
+    _coroutines: Coroutines = field(init=False)
+    steps: Steps = field(init=False, default_factory=Steps)  # in which coroutines wait for the store
     _watcher: Watcher = field(init=False)
     _computing: Computing = field(init=False)
 
@@ -71,18 +71,19 @@ class Execution:
         delivering = Delivering(self.store, self.codec, self.clock)
         object.__setattr__(self, "_heartbeat", heartbeat)
         object.__setattr__(self, "_delivering", delivering)
-        object.__setattr__(self, "_claiming", Claiming(delivering, heartbeat, self.say))
+        object.__setattr__(self, "claiming", Claiming(delivering, heartbeat, self.say))
         settling = Settling(delivering, heartbeat)
         object.__setattr__(self, "_settling", settling)
         watcher = Watcher(self.store, self.clock)
         object.__setattr__(self, "_watcher", watcher)
         # A source of its own: the user's seeded generators are none of our business.
         retrying = Retrying(self.store, self.clock, self.say, random.SystemRandom().random)
-        object.__setattr__(
-            self, "_computing", Computing(delivering, settling, retrying, watcher, self._steps)
-        )
+        object.__setattr__(self, "_coroutines", Coroutines(self))
+        object.__setattr__(self, "_computing", Computing(delivering, settling, retrying, watcher, self.steps))
 
-    def run(self, work: Work, body: Callable[[], object], *, rerun: bool = False) -> object:
+    def run(
+        self, work: Work, body: Callable[[], object], caller: Caller = NOBODY, *, rerun: bool = False
+    ) -> object:
         """Return the value of the work: delivered, or computed by `body` and kept.
 
         Raises
@@ -92,7 +93,7 @@ class Execution:
         RecursionError
             This very context computes the promise already.
         """
-        entry = self.enter(work, rerun=rerun)
+        entry = self.enter(work, caller, rerun=rerun)
         if isinstance(entry, Attempt):
             self.explain(entry)
             return self.settle(entry, self.compute(entry, body)).deliver()
@@ -104,42 +105,26 @@ class Execution:
         Waits while somebody else computes the promise, and says for whom. `rerun` computes anew,
         whatever is settled.
         """
-        if (delivered := self._find_if_wanted(work, caller, rerun=rerun)) is not None:
+        if (delivered := self.find_if_wanted(work, caller, rerun=rerun)) is not None:
             return delivered
-        return self._claiming.claim(work, caller, rerun=rerun)
+        return self.claiming.claim(work, caller, rerun=rerun)
 
-    async def enter_async(self, make: Callable[[], Work], *, rerun: bool = False) -> Delivered | Attempt:
-        """Enter, with the work that `make` gives, without blocking the loop."""
+    async def run_async(
+        self,
+        make: Callable[[], Work],
+        start: Callable[[], Awaitable[object]],
+        caller: Caller = NOBODY,
+        *,
+        rerun: bool = False,
+    ) -> object:
+        """Return what `run` does for the work that `make` gives, without blocking the loop.
 
-        def begin() -> Delivered | Turn:
-            work = make()
-            delivered = self._find_if_wanted(work, NOBODY, rerun=rerun)
-            return delivered or self._claiming.line_up(work, NOBODY, rerun=rerun)
+        Callers in one loop that ask for the same work share it: the body goes on while one of them waits.
+        """
+        return await self._coroutines.run(make, start, caller, rerun=rerun)
 
-        turn = await self._steps.run(begin)
-        if isinstance(turn, Delivered):
-            return turn
-        while True:
-            step = self._steps.begin(self._claiming.try_once, turn)
-            try:
-                entry = await asyncio.shield(asyncio.wrap_future(step))
-                if entry is not None:
-                    return entry
-                await asyncio.sleep(_ASYNC_SLICE_SECONDS)
-            except BaseException:
-                # In the step's thread: the loop may be gone before the step is done.
-                step.add_done_callback(lambda done: self._leave(turn, done))
-                raise
-
-    def _leave(self, turn: Turn, step: Future[Delivered | Attempt | None]) -> None:
-        """Leave the line on behalf of a caller who has gone; he may have got the lease meanwhile."""
-        entry = None if step.cancelled() or step.exception() is not None else step.result()
-        if isinstance(entry, Attempt):
-            self.abandon(entry)
-        else:
-            self._claiming.leave(turn)
-
-    def _find_if_wanted(self, work: Work, caller: Caller, *, rerun: bool) -> Delivered | None:
+    def find_if_wanted(self, work: Work, caller: Caller, *, rerun: bool) -> Delivered | None:
+        """Return the outcome if the promise is settled and not to be computed anew; refuse what can't be."""
         end_if_over()
         _refuse_recursion(work)
         validate(work.id)
@@ -195,17 +180,13 @@ class Execution:
         """Keep the outcome, wait until it is committed, and return the outcome that counts."""
         return self.post(attempt, outcome, caller)()
 
-    async def settle_async(self, attempt: Attempt, outcome: Outcome) -> Outcome:
-        """Settle without blocking the loop; a caller who is cancelled meanwhile does not undo it."""
-        return await self._steps.run(self.settle, attempt, outcome)
-
     def post(self, attempt: Attempt, outcome: Outcome, caller: Caller = NOBODY) -> Callable[[], Outcome]:
         """Keep the outcome without waiting; the function returned waits for the commit."""
-        reply = self._settling.post(attempt, outcome, caller)
+        sent = self._settling.post(attempt, outcome, caller)
 
         def committed() -> Outcome:
             try:
-                return self._settling.committed(attempt, outcome, reply, caller)
+                return self._settling.committed(attempt, outcome, sent, caller)
             except LeaseLost:
                 again = self.enter(attempt.work, caller)
                 return again.outcome if isinstance(again, Delivered) else self.settle(again, outcome, caller)
@@ -215,6 +196,36 @@ class Execution:
     def abandon(self, attempt: Attempt, reason: BaseException | None = None, *, not_kept: str = "") -> None:
         """Give the right to compute back: the promise stays pending, anybody may try again."""
         self._settling.abandon(attempt, reason, not_kept=not_kept)
+
+    def outcome_of(self, promise: Promise) -> Outcome:
+        """Return the outcome of a settled promise, with a value of the caller's own."""
+        return self._delivering.decode(promise)
+
+    def announce(self, work: Work) -> int:
+        """Keep the pending record of a work that is about to be asked for; return the present time."""
+        work.record()
+        now = self.clock.now()
+        promise = work.promise(current(), timeout_at=work.deadline(now))
+        self.store.do(Open(promise=promise, now=now, unless=work.unless, power_safe=work.explicit))
+        return now
+
+    def cancel(self, id: str) -> bool:
+        """Cancel the newest promise of an id, and return whether it is canceled now.
+
+        Its body, wherever it runs, is interrupted within a second, and all who wait hear `PromiseCanceled`.
+
+        Raises
+        ------
+        NoSuchPromise
+            There is none with this id.
+        """
+        newest = self.store.latest(id)
+        if newest is None:
+            raise NoSuchPromise(id)
+        id = newest.promise.id
+        settled = self.store.do(Settle(id=id, state=State.CANCELED, now=self.clock.now(), power_safe=True))
+        self._watcher.settled(id)
+        return settled.state is State.CANCELED
 
     def forget(self, id: str) -> bool:
         """Delete a promise with its generations; return whether there was one."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import types
 import warnings
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from resonate_nb import mapping, pins, versions
+from resonate_nb import handles, mapping, pins, versions
 from resonate_nb.about import recorded
 from resonate_nb.binding import bound_call
 from resonate_nb.decorating import (
@@ -19,7 +20,6 @@ from resonate_nb.decorating import (
 )
 from resonate_nb.durations import milliseconds
 from resonate_nb.errors import StaleSource, UsageError
-from resonate_nb.execution import Attempt
 from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
@@ -31,9 +31,11 @@ from resonate_nb.work import Work, nothing_changed
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
+    from resonate_nb.attempts import Caller
     from resonate_nb.code_world import LoadedCode
     from resonate_nb.durations import Duration
     from resonate_nb.execution import Execution
+    from resonate_nb.handles import Handle
     from resonate_nb.promise import Promise, Value
     from resonate_nb.retry import Policy
     from resonate_nb.version_table import Versions
@@ -101,6 +103,16 @@ class DurableFunction(Generic[P, R]):
         """
         value: R = self._start(args, kwargs, id=validate_explicit(id))
         return value
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """Begin the call in a thread of our pool, and return its handle at once.
+
+        The arguments are those of this moment, as far as they identify the call. The process does not wait
+        for it at its end; its promise can be found again with `Handle(id)`.
+        """
+        execution = self._execution()
+        work = self.work(args, kwargs).under(execution.prefix)
+        return handles.submit(self._execution, work, functools.partial(self._run, work, args, kwargs))
 
     def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute anew even if there is a value; the old one stands until the new one is kept."""
@@ -266,18 +278,24 @@ class DurableFunction(Generic[P, R]):
         work = self.work(args, kwargs, id=id).under(execution.prefix)
         return execution.run(work, functools.partial(self.__wrapped__, *args, **kwargs), rerun=rerun)
 
+    def _run(self, work: Work, args: Any, kwargs: Any, caller: Caller) -> Any:
+        """Call in the present thread, for work that is known already."""
+        execution, stale = self._execution(), self._warn_if_stale()
+        if self.is_async:
+            start = functools.partial(self._coroutine, args, kwargs)
+            return asyncio.run(start() if stale else execution.run_async(lambda: work, start, caller))
+        body = functools.partial(self.__wrapped__, *args, **kwargs)
+        return body() if stale else execution.run(work, body, caller)
+
     async def _run_async(self, args: Any, kwargs: Any, *, id: str | None, rerun: bool) -> Any:
         if self._warn_if_stale():
             return await self._coroutine(args, kwargs)
         execution = self._execution()
-        entry = await execution.enter_async(
-            lambda: self.work(args, kwargs, id=id).under(execution.prefix), rerun=rerun
+        return await execution.run_async(
+            lambda: self.work(args, kwargs, id=id).under(execution.prefix),
+            functools.partial(self._coroutine, args, kwargs),
+            rerun=rerun,
         )
-        if not isinstance(entry, Attempt):
-            return entry.outcome.deliver()
-        execution.explain(entry)
-        outcome = await execution.compute_async(entry, functools.partial(self._coroutine, args, kwargs))
-        return (await execution.settle_async(entry, outcome)).deliver()
 
     def _coroutine(self, args: Any, kwargs: Any) -> Coroutine[Any, Any, Any]:
         function: Callable[..., Any] = self.__wrapped__

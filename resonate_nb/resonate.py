@@ -15,6 +15,7 @@ from resonate_nb.execution import Execution
 from resonate_nb.file_states import leave_out
 from resonate_nb.fingerprint import describe_code
 from resonate_nb.functions import DurableFunction
+from resonate_nb.handles import Handle
 from resonate_nb.keys import key_path, load_key
 from resonate_nb.promise import NO_TEXTS
 
@@ -85,6 +86,10 @@ class Resonate:
             store = DiskStore(store, durability=self._durability)
         codec = Codec(self._key or load_key(), describe_code=describe_code)
         return Execution(store, codec, self._clock, **self._options)
+
+    def handle(self, id: str) -> Handle[Any]:
+        """Return the handle of a promise of this root, which `Handle(id)` gives for the one of calls."""
+        return Handle(id, execution=lambda: self.execution)
 
     def durable(self, **options: Any) -> Callable[[Callable[P, R]], DurableFunction[P, R]]:
         """Decorate a function to use this root; the options are those of `resonate_nb.durable`."""
@@ -202,6 +207,7 @@ def durable(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
     return lambda function: DurableFunction(function, lambda: default().execution, **options)
 
 
+Handle.execution_of_calls_that_name_none = staticmethod(lambda: default().execution)
 durable.__durable_decorator__ = True  # type: ignore[attr-defined]  # no part of the code it decorates
 
 

@@ -36,13 +36,21 @@ _ENDED = {UNBOUND_TAG: "ended"}  # the next attempt may run other code
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """An outcome on its way into the store."""
+
+    reply: Reply[Promise]
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Settling:
     """The writing half of the corridor."""
 
     delivering: Delivering
     heartbeat: leases.Heartbeat
 
-    def post(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise] | None:
+    def post(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Sent | None:
         """Post the settled record, or give the right back where the outcome is not to be kept."""
         self.heartbeat.remove(attempt.promise.id)
         try:
@@ -51,9 +59,7 @@ class Settling:
             self.abandon(attempt, interrupt)
             raise
 
-    def committed(
-        self, attempt: Attempt, outcome: Outcome, reply: Reply[Promise] | None, caller: Caller
-    ) -> Outcome:
+    def committed(self, attempt: Attempt, outcome: Outcome, sent: Sent | None, caller: Caller) -> Outcome:
         """Wait for the commit and return the outcome that counts.
 
         Raises
@@ -61,16 +67,16 @@ class Settling:
         LeaseLost
             Another attempt took the promise over.
         """
-        if reply is None:
+        if sent is None:
             return outcome
         try:
-            promise = reply.get()
+            promise = sent.reply.get()
         except (NoSuchPromise, StoreUnavailable) as problem:
             warnings.warn(f"{attempt.work.name}: the outcome is not kept: {problem}", NotKept, stacklevel=5)
             return outcome
-        if promise.state in (State.RESOLVED, State.REJECTED):
+        if promise.state in (State.RESOLVED, State.REJECTED) and promise.value == sent.value:
             return outcome
-        return self.delivering.decode(promise, caller)  # canceled or timed out meanwhile
+        return self.delivering.decode(promise, caller)  # settled by somebody else, or timed out meanwhile
 
     def abandon(self, attempt: Attempt, reason: BaseException | None = None, *, not_kept: str = "") -> None:
         """Give the right to compute back: the promise stays pending, anybody may try again."""
@@ -80,7 +86,7 @@ class Settling:
         tags = self._tags(attempt, reason) | _not_kept_tags(not_kept) | ended
         self._release(attempt, tags, over=over)
 
-    def _post(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise] | None:
+    def _post(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Sent | None:
         work = attempt.work
         if outcome.kept:
             self._release(attempt, {}, over=False)
@@ -92,12 +98,12 @@ class Settling:
             self._keep_nothing(attempt, _mutation(work, changed), MutatedArgument)
             return None
         try:
-            reply = self._post_settled(attempt, outcome, caller)
+            sent = self._post_settled(attempt, outcome, caller)
         except (Unrepeatable, Unpicklable, StoreUnavailable) as problem:
             self._keep_nothing(attempt, f"{work.name}: {problem}; it is computed again next time", NotKept)
             return None
         leases.retire(attempt.owner)
-        return reply
+        return sent
 
     def _record(self, attempt: Attempt, error: BaseException) -> None:
         """Record the end of a series, and wait: a kill after the caller saw the error must not repeat it."""
@@ -107,24 +113,24 @@ class Settling:
             unrecorded = f"{attempt.work.name}: that it failed is not recorded: {problem}"
             warnings.warn(unrecorded, NotKept, stacklevel=6)
 
-    def _post_settled(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Reply[Promise]:
+    def _post_settled(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> Sent:
         record = file_records.record_of(attempt.context.trace)
         seconds = (self.delivering.clock.now() - attempt.started) / 1_000
         tags = self._tags(attempt, outcome.error) if attempt.trail.failures.total else {}
         tags |= {"rnb:seconds": f"{seconds:.3f}", **called_tags(attempt.context)}
         state, value = self._encode(attempt, outcome, caller)
-        return self.delivering.store.post(
-            Settle(
-                id=attempt.promise.id,
-                state=state,
-                value=file_records.attach(record, value),
-                fence=attempt.fence,
-                owner=attempt.owner.text,
-                tags=tags,
-                now=self.delivering.clock.now(),
-                power_safe=attempt.work.explicit,
-            )
+        value = file_records.attach(record, value)
+        settle = Settle(
+            id=attempt.promise.id,
+            state=state,
+            value=value,
+            fence=attempt.fence,
+            owner=attempt.owner.text,
+            tags=tags,
+            now=self.delivering.clock.now(),
+            power_safe=attempt.work.explicit,
         )
+        return Sent(self.delivering.store.post(settle), value)
 
     def _encode(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> tuple[State, Value]:
         id, codec = attempt.promise.id, self.delivering.codec

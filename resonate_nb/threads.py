@@ -7,6 +7,7 @@ import os
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from resonate_nb.context import carried
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
 P = ParamSpec("P")
@@ -57,6 +58,69 @@ class Threads:
             task()
             del task  # what it refers to must not live as long as the thread
             self._idle.append(inbox)
+
+
+class Pool:
+    """Runs tasks in so many threads at once, and the others when one is free.
+
+    Nobody waits for it at the end of the process: what is under way is durable, and goes on next time.
+    """
+
+    def __init__(self, size: int = 32) -> None:
+        self._free = size
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._threads = Threads()
+        self._lock = threading.Lock()
+        self._mine = threading.local()
+
+    def run(self, task: Callable[[], None]) -> None:
+        """Begin the task as soon as a thread is free."""
+        with self._lock:
+            self._waiting.append(task)
+        self._begin_next()
+
+    def withdraw(self, task: Callable[[], None]) -> bool:
+        """Take back a task, and return whether it had not begun."""
+        with self._lock:
+            try:
+                self._waiting.remove(task)
+            except ValueError:
+                return False
+            return True
+
+    @contextmanager
+    def standing_aside(self) -> Iterator[None]:
+        """Let another task run meanwhile, where the calling one belongs to the pool and only waits."""
+        mine = getattr(self._mine, "busy", False)
+        if mine:
+            self._give_back()
+        try:
+            yield
+        finally:
+            if mine:
+                with self._lock:
+                    self._free -= 1  # below zero for a while: the others are not stopped for it
+
+    def _begin_next(self) -> None:
+        with self._lock:
+            if self._free <= 0 or not self._waiting:
+                return
+            self._free -= 1
+            task = self._waiting.popleft()
+        self._threads.run(partial(self._work, task))
+
+    def _work(self, task: Callable[[], None]) -> None:
+        self._mine.busy = True
+        try:
+            task()
+        finally:
+            self._mine.busy = False
+            self._give_back()
+
+    def _give_back(self) -> None:
+        with self._lock:
+            self._free += 1
+        self._begin_next()
 
 
 class Steps:

@@ -54,10 +54,12 @@ FLOORS = [
         "interrupting",
         "deadlines",
         "computing",
+        "coroutines",
         "execution",
         "answers",
     },
     {
+        "handles",
         "pins",
         "versions",
         "version_table",
