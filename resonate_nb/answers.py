@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
@@ -117,6 +118,14 @@ def same_value(one: Value, other: Value) -> bool:
         return canonical(json.loads(one.data)) == canonical(json.loads(other.data))
     except ValueError:
         return one == other
+
+
+def this_person() -> str:
+    """Return who runs this process; nothing where the system has no name for them, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
 
 
 def _time(now: int) -> str:

@@ -126,6 +126,7 @@ class Asked:
 
     def __init__(self, execution: Execution, stage: Stage, question: Question, policy: Policy) -> None:
         _refuse_unfit_default(question)
+        _refuse_unfit_tags(policy.tags)
         self._execution, self._stage = execution, stage
         self._question, self._policy = question, policy
         self._promise = self._as_created()
@@ -296,6 +297,12 @@ def _refuse_unfit_default(question: Question) -> None:
         return
     if (reason := question.reason_against(question.default)) is not None:
         raise UsageError(f"the default is no answer to the question: {reason}")
+
+
+def _refuse_unfit_tags(tags: Mapping[str, str]) -> None:
+    for name, text in tags.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise UsageError(f"tags are text to text, not {name!r} to {text!r}")
 
 
 class _Runs:

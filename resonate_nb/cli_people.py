@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +81,7 @@ def _settle(execution: Execution, id: str, state: State, answer: object) -> int:
         answer,
         state=state,
         now=execution.clock.now(),
-        who=getpass.getuser(),
+        who=answers.this_person(),
         where="resonate-nb",
     )
     print(f"{id}: {answers.outcome_of(settled)}")

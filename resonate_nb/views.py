@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from resonate_nb.execution import Execution
 
 _PAGE = 500
-_ABOUT_VERSIONS = {PIN_KIND, VERSION_KIND}
+_OURS = {PIN_KIND, VERSION_KIND, "hello"}  # what users did not make: versions, and greetings of forms
 
 
 def listing(
@@ -37,7 +37,7 @@ def listing(
     wanted = _state(state)
     found = _pages(execution, Query(prefix=prefix, state=wanted, tags=tuple(tags), limit=_PAGE))
     asked_for = prefix.startswith(("pin/", "version/"))
-    return [each for each in found if asked_for or each.tags.get("rnb:kind") not in _ABOUT_VERSIONS]
+    return [each for each in found if asked_for or each.tags.get("rnb:kind") not in _OURS]
 
 
 def _pages(execution: Execution, query: Query) -> Iterator[Promise]:

@@ -143,7 +143,7 @@ function channel(model, { refuse, taken, silent }) {
 
 async function request(model, method, id, body) {
   const page = pageConfig();
-  const base = page.baseUrl ?? model.get("server");
+  const base = page.baseUrl ?? document.body.dataset.baseUrl ?? model.get("server");
   if (!base) return null;
   const headers = { "Content-Type": "application/json" };
   const xsrf = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie);

@@ -7,7 +7,6 @@ stay blocked, since it alone could receive the answer: then `Pending` is raised,
 
 from __future__ import annotations
 
-import getpass
 import os
 import threading
 import time
@@ -136,7 +135,7 @@ class Form:
                 self.promise.id,
                 value,
                 now=execution.clock.now(),
-                who=getpass.getuser(),
+                who=answers.this_person(),
                 where="form",
                 comment=comment,
             )
