@@ -6,6 +6,7 @@ Names of methods of `World` stand in stored code: they are part of the format.
 from __future__ import annotations
 
 import builtins
+import functools
 import hashlib
 import importlib
 import io
@@ -52,7 +53,8 @@ def load_code(data: bytes, digest: str, durable: Callable[[LoadedCode, dict[str,
         Whatever the classes and modules that it mentions raise while it is rebuilt.
     """
     world = World(durable)
-    function, captures = _Unpickler(data, world).load()
+    function, captures, kept = _Unpickler(data, world).load()
+    world.kept = {(module, name): value for module, name, value in kept}
     return LoadedCode(function, digest, world.captures(captures), world)
 
 
@@ -72,6 +74,7 @@ class World:
     durable: Callable[[LoadedCode, dict[str, Any]], Any]
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
     data: dict[tuple[str, str], None] = field(default_factory=dict)  # module and name
+    kept: dict[tuple[str, str], object] = field(default_factory=dict)  # small data, where there is none now
     live: list[tuple[type, str]] = field(default_factory=list)  # classes of the notebook with their meanings
 
     @property
@@ -80,9 +83,10 @@ class World:
         return all(meaning_of(each) == meaning for each, meaning in self.live)
 
     def fetch_data(self) -> None:
-        """Take the data that the code reads by name from where it is now."""
+        """Take the data that the code reads by name from where it is now, else as it was kept."""
         for module, name in self.data:
-            mine, found = vars(self.module(module)), vars(_imported(module)).get(name, _MISSING)
+            mine = vars(self.module(module))
+            found = vars(_imported(module)).get(name, self.kept.get((module, name), _MISSING))
             if found is _MISSING:
                 mine.pop(name, None)
             else:
@@ -136,6 +140,15 @@ class World:
         """Give a copied class its attributes."""
         if not any(each is made for each, _ in self.live):
             _class_setstate(made, state)
+
+    def dispatching(self, default: Callable[..., Any]) -> Any:
+        """Return a function that chooses by the type of its argument."""
+        return functools.singledispatch(default)
+
+    def fill_registry(self, made: Any, state: dict[type, Callable[..., Any]]) -> None:
+        """Tell it what there is to choose from."""
+        for kind, function in state.items():
+            made.register(kind, function)
 
     def durable_function(self) -> Any:
         """Return a durable function without content."""

@@ -178,7 +178,8 @@ class DurableFunction(Generic[P, R]):
         """Return the function as it was in another version, by number or by the fingerprint's beginning.
 
         Its calls deliver that version's results, and compute new ones with that version's code, as it was
-        stored. Data that the code reads by the name of a variable is read where it is now.
+        stored. Data that the code reads by the name of a variable is read where it is now; if there is no
+        such variable any more, small data is what it was when the version ran first.
 
         Raises
         ------

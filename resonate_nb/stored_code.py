@@ -1,8 +1,9 @@
-"""Code of the user's own as bytes, whole: with its helpers as they are, and without the data that it reads.
+"""Code of the user's own as bytes, whole: with its helpers as they are, and with little of the data it reads.
 
 Helpers, classes and constants are copied, whether they live in the notebook or in the user's own modules;
-libraries are kept by name. Data that code reads by the name of a notebook's or module's variable is not
-kept: a call reads it where it is then, as it is a part of the call's identity and not of the version.
+libraries are kept by name. Data that code reads by the name of a notebook's or module's variable is a part
+of each call's identity, not of the version: a call reads it where it is then. Only small data is kept, for
+the time when there is no such variable any more.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from resonate_nb.fingerprint import Capture, Fingerprint
 
 MOST_BYTES = 2**24  # of one version: what a closure or a default holds is kept with the code
+MOST_DATA = 2**16  # bytes of one variable that is kept
 
 
 def dump_code(function: Callable[..., Any], code: Fingerprint, *, library: Policy) -> bytes:
@@ -57,21 +59,39 @@ def dump_code(function: Callable[..., Any], code: Fingerprint, *, library: Polic
     Exception
         Whatever says that a part can't be pickled; `pickle.PicklingError` for what is refused here.
     """
-    file = _Bounded()
-    _Pickler(file, code.captures, library).dump((function, _kept_captures(code.captures)))
-    return file.getvalue()
+    pickler = _Pickler(code.captures, library, MOST_BYTES)
+    return pickler.dumped((function, _kept_captures(code.captures), list(_small_data(code, library))))
+
+
+def _small_data(code: Fingerprint, library: Policy) -> Iterator[tuple[str, str, object]]:
+    """Yield module, name and value of small variables that the code reads."""
+    for each in code.captures:
+        found = _name_in_module(each)
+        if found is None:
+            continue
+        try:
+            value = each.read()
+            _Pickler(code.captures, library, MOST_DATA).dumped(value)
+        except Exception:  # noqa: BLE001, S112 (what is large or can't be pickled is read where it is, or nowhere)
+            continue
+        yield (*found, value)
 
 
 class _Bounded(io.BytesIO):
     """A file that refuses to become too large."""
 
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
     def write(self, piece: Any) -> int:
         written = super().write(piece)
-        if self.tell() > MOST_BYTES:
-            raise pickle.PicklingError(
-                f"with what its closures and defaults hold it has more than {MOST_BYTES:,} bytes"
-            )
+        self.refuse_more_than(self.tell())
         return written
+
+    def refuse_more_than(self, size: int) -> None:
+        if size > self._most:
+            raise pickle.PicklingError(f"it has more than {self._most:,} bytes, with what its closures hold")
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -81,12 +101,23 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         DISPATCH, cloudpickle.Pickler.dispatch_table
     )
 
-    def __init__(self, file: io.BytesIO, captures: Iterable[Capture], library: Policy) -> None:
-        super().__init__(file, protocol=5)
+    def __init__(self, captures: Iterable[Capture], library: Policy, most: int) -> None:
+        self._file = _Bounded(most)
+        super().__init__(self._file, protocol=5, buffer_callback=self._in_band)
         self._library: Policy = library
         self._read_live = {
             found for each in captures if (found := _name_in_module(each)) is not None
         }  # by module and name
+
+    def dumped(self, thing: object) -> bytes:
+        """Return a thing as bytes."""
+        self.dump(thing)
+        return self._file.getvalue()
+
+    def _in_band(self, buffer: pickle.PickleBuffer) -> bool:
+        """Refuse a large buffer before it is copied."""
+        self._file.refuse_more_than(memoryview(buffer).nbytes)
+        return True
 
     def reducer_override(self, obj: Any) -> Reduced:
         """Return how to pickle what is no plain data; NotImplemented leaves it to pickle."""
@@ -116,6 +147,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if library_of(module_of(obj)) is not None:
             if _should_pickle_by_reference(obj):
                 return NotImplemented
+            registry = getattr(obj, "registry", None)
+            if isinstance(registry, types.MappingProxyType):  # of functools.singledispatch
+                return World.dispatching, (registry[object],), dict(registry), None, None, World.fill_registry
             return function_by_value(obj) if lives_in_module(obj) else self._dynamic_function_reduce(obj)
         if not lives_in_module(obj):
             raise pickle.PicklingError(f"the names that {obj.__qualname__} reads are in no module")

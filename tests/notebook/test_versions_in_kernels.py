@@ -67,12 +67,18 @@ def test_a_version_whose_cell_is_gone_is_called_in_a_new_kernel(kernel):
     assert "<table>" in table["text/html"]
 
 
-def test_code_that_needs_data_which_is_gone_says_so(kernel):
-    kernel.run("SCALE = {'by': 10}" + FIRST)
-    kernel.run("scaled(1)")
+def test_small_data_that_is_gone_is_as_it_was_and_large_data_is_missed_by_name(kernel):
+    kernel.run(
+        "SCALE = {'by': 10}\nLARGE = list(range(100_000))" + FIRST.replace("x * SCALE", "LARGE[x] * SCALE")
+    )
+    assert kernel.run("print(scaled(1))").text == "Point(x=10)\n"
     kernel.restart()
-    kernel.run(SECOND)
-    assert kernel.run("scaled.at(1)(1)").error == ("NameError", "name 'SCALE' is not defined")
+    kernel.run("LARGE = list(range(100_000))" + SECOND)
+    assert (
+        kernel.run("print(scaled.at(1).promise(1).state, scaled.at(1)(2))").text == "resolved Point(x=20)\n"
+    )
+    kernel.run("del LARGE")
+    assert kernel.run("scaled.at(1)(1)").error == ("NameError", "name 'LARGE' is not defined")
 
 
 def test_a_call_with_an_id_goes_on_with_the_code_of_a_cell_that_was_edited(kernel):
