@@ -7,11 +7,11 @@ task of its own, and the others wait for that task; it is cancelled when nobody 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from typing import TYPE_CHECKING
 
 from resonate_nb.attempts import Attempt, Delivered
-from resonate_nb.deadlines import end_if_over
-from resonate_nb.errors import Interruption
+from resonate_nb.deadlines import leave_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,23 +46,27 @@ class Coroutines:
                 return delivered.outcome.deliver()
             key = asyncio.get_running_loop(), work.id
             shared = None if rerun else self._shared.get(key)
-            if shared is None:
+            if shared is None or shared.ending:
                 return (await self._begin(key, work, start, caller, rerun=rerun).join()).deliver()
-            try:
-                outcome = await shared.join()
-            except Interruption:  # the first caller's time is over, not ours: we take over
-                end_if_over()
-                continue
+            outcome = await shared.join()
             if outcome.error is not None:
                 raise outcome.error
             # Each caller has a value of its own: next time round it is found, or else computed.
 
     def _begin(self, key: Key, work: Work, start: Start, caller: Caller, *, rerun: bool) -> Shared:
-        shared = Shared(asyncio.ensure_future(self._drive(work, start, caller, rerun=rerun)))
+        # Apart from the bodies that the first caller runs in: when they have to end, others may still wait.
+        context = contextvars.copy_context()
+        context.run(leave_all)
+        drive = self._drive(work, start, caller, rerun=rerun)
+        shared = Shared(asyncio.get_running_loop().create_task(drive, context=context))
         if not rerun:
             self._shared[key] = shared
-            shared.task.add_done_callback(lambda _: self._shared.pop(key, None))
+            shared.task.add_done_callback(lambda _: self._forget(key, shared))
         return shared
+
+    def _forget(self, key: Key, shared: Shared) -> None:
+        if self._shared.get(key) is shared:
+            del self._shared[key]
 
     async def _drive(self, work: Work, start: Start, caller: Caller, *, rerun: bool) -> Outcome:
         entry = await self._enter(work, caller, rerun=rerun)
@@ -101,6 +105,7 @@ class Shared:
 
     def __init__(self, task: asyncio.Task[Outcome]) -> None:
         self.task = task
+        self.ending = False  # nobody waits any more
         self._waiting = 0
 
     async def join(self) -> Outcome:
@@ -110,6 +115,7 @@ class Shared:
             return await asyncio.shield(self.task)
         except asyncio.CancelledError:
             if self._waiting == 1 and not self.task.done():
+                self.ending = True
                 self.task.cancel()
                 await asyncio.wait({self.task})
             raise

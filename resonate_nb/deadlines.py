@@ -94,6 +94,11 @@ def end_if_over() -> None:
         raise Interruption
 
 
+def leave_all() -> None:
+    """Make the code of the present context part of no running body."""
+    _innermost.set(None)
+
+
 class Watcher:
     """The thread that ends bodies; it sleeps while none runs."""
 
