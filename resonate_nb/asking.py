@@ -100,7 +100,8 @@ class Policy:
 def ask(execution: Execution, stage: Stage, question: Question, policy: Policy) -> object:
     """Return the answer: from the store, or once a person has given it."""
     asked = Asked(execution, stage, question, policy)
-    asked.open(asked.post())
+    asked.announce(asked.post())
+    asked.show()
     with asked.waiting():
         while not asked.settled():
             execution.store.wait_for_change(_SLICE_SECONDS)
@@ -113,8 +114,8 @@ async def aask(execution: Execution, stage: Stage, question: Question, policy: P
     posted = (
         asked.post()
     )  # before the first `await`: questions that are gathered are all asked, whatever comes
-    await asyncio.to_thread(posted.wait)
-    asked.open(posted)
+    await asyncio.to_thread(asked.announce, posted)  # a thread goes on, also for a cancelled task
+    asked.show()
     with asked.waiting():
         while not asked.settled():  # noqa: ASYNC110 (what is waited for happens in other processes)
             await asyncio.sleep(_ASYNC_SLICE_SECONDS)
@@ -136,16 +137,25 @@ class Asked:
         """Hand the question over to the store, in which it survives a power cut."""
         return Posted(self._execution, self._promise, self._unless)
 
-    def open(self, posted: Posted) -> None:
-        """Show the question once the store has it."""
+    def announce(self, posted: Posted) -> None:
+        """Wait until the store has the question, and tell whoever wants to know that it is new.
+
+        Raises
+        ------
+        PromiseConflict
+            The id belongs to something else.
+        """
         self._promise, new = posted.wait()
         self._guard()
+        if new and not self._promise.settled:
+            self._notify()
+
+    def show(self) -> None:
+        """Show the question, with a way to answer it if it waits."""
         if self._promise.settled:
             self._stage.show_answered(self._question, self._promise)
-            return
-        if new:
-            self._notify()
-        self._showing = self._stage.show(self._execution, self._question, self._promise)
+        else:
+            self._showing = self._stage.show(self._execution, self._question, self._promise)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

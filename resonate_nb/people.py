@@ -12,7 +12,8 @@ default
 timeout, on_timeout
     After ``"2d"`` (or seconds, or a timedelta) `PromiseTimedOut` is raised, or the default delivered.
 notify
-    Called once, when the question is asked, with its id and a link to answer at (None without a server).
+    Called once, when the question is asked, with its id and a link to answer at (None without a server);
+    in asynchronous code it is called in a thread.
 id
     An id of your own choice; the guard checks that the question is the same.
 tags

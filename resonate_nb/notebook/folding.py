@@ -141,7 +141,7 @@ def _display_id(content: Mapping[str, Any]) -> str | None:
 
 
 def _without_widgets(output: Output) -> Output | None:
-    if "data" in output and not any(output["data"].values()):  # emptied later, as forms are
+    if "data" in output and all(each == "" for each in output["data"].values()):  # emptied, as forms are
         return None
     if WIDGET_VIEW not in output.get("data", {}):
         return output

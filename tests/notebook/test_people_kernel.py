@@ -245,12 +245,20 @@ def test_gathered_questions_are_all_asked_and_other_tasks_go_on(ready, elsewhere
         "        next(ticks)\n"
         "        await asyncio.sleep(0.01)\n"
         "ticking = asyncio.ensure_future(tick())\n"
-        "answers = await asyncio.gather(aask('A?', int), aapprove('B?'), achoose('C?', ['x', 'y']))\n"
+        "tell = lambda id, link: print(id, file=open('told', 'a'))\n"
+        "answers = await asyncio.gather(\n"
+        "    aask('A?', int, notify=tell),\n"
+        "    aapprove('B?', notify=tell),\n"
+        "    achoose('C?', ['x', 'y'], notify=tell),\n"
+        ")\n"
         "ticking.cancel()\n"
         "print(answers, next(ticks) > 5)"
     )
     assert ready.run(code).error[0] == "Pending"
     assert len(elsewhere.questions()) == 3
+    assert sorted((elsewhere.folder / "told").read_text().split()) == sorted(
+        each["id"] for each in elsewhere.questions()
+    )
 
     cell = ready.begin(code, allow_stdin=True)
     greet_all(ready, cell, elsewhere, 3)

@@ -134,3 +134,15 @@ def test_what_was_given_out_does_not_change_with_what_comes_later():
     folding.add("update_display_data", shown("y", display_id="n")["content"])
 
     assert [before[0]["text"], before[1]["data"]["text/plain"], before[2]["text"]] == ["a", "x", "b"]
+
+
+def test_a_display_that_was_emptied_is_gone_and_an_empty_value_is_none_such():
+    def display(kind, data):
+        content = {"data": data, "metadata": {}, "transient": {"display_id": "form"}}
+        return {"header": {"msg_type": kind}, "content": content}
+
+    shown = display("display_data", {"text/plain": "a form", "application/json": []})
+    emptied = display("update_display_data", {"text/html": "", "text/plain": ""})
+    nothing = display("update_display_data", {"application/json": []})
+    assert fold([shown, emptied]) == ()
+    assert len(fold([shown, nothing])) == 1
