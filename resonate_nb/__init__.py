@@ -83,4 +83,11 @@ def load_ipython_extension(shell: object) -> None:
     """Answer `%load_ext resonate_nb`."""
     from resonate_nb.notebook.magics import Extension
 
-    Extension(shell).load()
+    Extension.of(shell).load()
+
+
+def unload_ipython_extension(shell: object) -> None:
+    """Answer `%unload_ext resonate_nb`; what is kept stays kept."""
+    from resonate_nb.notebook.magics import Extension
+
+    Extension.of(shell).unload()

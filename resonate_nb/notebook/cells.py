@@ -160,7 +160,7 @@ class CellRun:
                 self._line = computed_line(self._name, seconds, self._inputs.seconds, kept, reason)
         elif self._obstacle is not None and error is None:
             self._line = computed_line(self._name, seconds, 0, f"not kept: {self._obstacle}", "")
-        if self._line and self._looked_at:
+        if self._line and self._looked_at and not self._recorder.clears_next:
             self._shell.display_pub.publish({"text/plain": self._line})
 
     def _delivered_or_plain(self, filename: str) -> Delivered | None:

@@ -41,6 +41,11 @@ class Folding:
         self._pieces: list[str] = []  # of the text of the last output, if it is a stream
         self._clear_next = False
 
+    @property
+    def clears_next(self) -> bool:
+        """Whether the next output, whatever it is, takes the place of all that there is."""
+        return self._clear_next
+
     def add(self, kind: str, content: Mapping[str, Any]) -> None:
         """Take in a message, given its type and its content."""
         if kind == "clear_output":

@@ -20,13 +20,10 @@ DOORS_AS_ATTRIBUTES = frozenset(
 )
 DOORS_OF_THE_SHELL = frozenset({"push", "ex", "ev", "magic", "reset", "del_var", "drop_by_id"})
 
-# Line magics that neither bind names nor run code of the user.
+# Line magics that neither read nor bind names, run no code of the user, and leave nothing behind that a
+# replay would miss, as settings of the shell are (`%config`, `%load_ext`, `%precision`).
 QUIET_MAGICS = frozenset(
-    """
-    alias autosave cd colors conda config dhist dirs doctest_mode env history ls load_ext lsmagic mamba
-    matplotlib mkdir pdoc pfile pinfo pinfo2 pip popd precision psource pushd pwd pycat reload_ext
-    set_env unload_ext uv who whos xmode
-    """.split()  # noqa: SIM905
+    "cd dirs env ls lsmagic matplotlib mkdir popd pushd pwd set_env".split()  # noqa: SIM905
 )
 MAGICS_OF_ONE_STATEMENT = frozenset({"time"})
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.notebook.attributes import Attributes
+from resonate_nb.notebook.hidden import call_of_ipython
 from resonate_nb.notebook.in_place import state_of
 from resonate_nb.notebook.parts import Parts
 from resonate_nb.notebook.reach import names_that_reach
@@ -107,10 +109,18 @@ class Keeping:
         return {**outputs, **about, **anew}
 
     def _outputs(self, changed: set[str]) -> dict[str, Any]:
-        now = {name: value for name, value in self._namespace.items() if not is_shells(name)}
-        bound = {name for name, value in now.items() if self._before.get(name, NO_RESULT) is not value}
-        names = (self._analysis.writes | bound | changed) & now.keys()
+        now = self._namespace
+        own = set(filterfalse(is_shells, now))
+        bound = {name for name in own if self._before.get(name, NO_RESULT) is not now[name]}
+        names = (self._analysis.writes | self._exit_code | bound | changed) & now.keys()
         return {name: now[name] for name in sorted(self._chosen(names))}
+
+    @property
+    def _exit_code(self) -> set[str]:
+        """The name under which IPython puts the exit code of a shell line, if the cell has one."""
+        nodes = (node for each in self._analysis.statements for node in ast.walk(each.node))
+        calls = (call_of_ipython(node) for node in nodes if isinstance(node, ast.Call))
+        return {"_exit_code" for call in calls if call is not None and call[0] == "system"}
 
     def _chosen(self, names: Iterable[str]) -> set[str]:
         return {name for name in names if self._only is None or name in self._only} - self._apart

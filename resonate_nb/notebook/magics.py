@@ -36,6 +36,8 @@ class Running:
     name: str = ""  # of the run, in the namespace
 
 
+_MAGICS = (("cell", "durable"), ("line", "promises"), ("line", "why"), ("line", "inbox"))
+
 # The cell whose tree comes next: between the two the same code runs, in the same context.
 _coming: ContextVar[Running | None] = ContextVar("resonate_nb_coming", default=None)
 
@@ -49,19 +51,35 @@ class Extension:
         self._numbers = itertools.count(1)
         self._origins = Origins(lambda: shell.user_ns)
 
+    @classmethod
+    def of(cls, shell: Any) -> Extension:
+        """Return the extension of a shell, loaded or not."""
+        found = next((each for each in shell.ast_transformers if isinstance(each, cls)), None)
+        return found or cls(shell)
+
     def load(self) -> None:
         """Register everything; a second time changes nothing."""
-        if mark in self._shell.input_transformers_cleanup:
+        if self in self._shell.ast_transformers:
             return
         self._shell.input_transformers_cleanup.append(mark)
         self._shell.ast_transformers.append(self)
         self._shell.events.register("pre_run_cell", self.begin)
         self._shell.events.register("post_run_cell", self.end)
-        self._shell.register_magic_function(self.durable, "cell", "durable")
-        self._shell.register_magic_function(self.promises, "line", "promises")
-        self._shell.register_magic_function(self.why, "line", "why")
-        self._shell.register_magic_function(self.inbox, "line", "inbox")
+        for kind, name in _MAGICS:
+            self._shell.register_magic_function(getattr(self, name), kind, name)
         watch.begin("\n".join(self._shell.user_ns.get("In", ())))
+
+    def unload(self) -> None:
+        """Leave the shell as it was; durable cells that are running come to their end first."""
+        if self not in self._shell.ast_transformers:
+            return
+        self._shell.input_transformers_cleanup.remove(mark)
+        self._shell.ast_transformers.remove(self)
+        self._shell.events.unregister("pre_run_cell", self.begin)
+        for kind, name in _MAGICS:
+            self._shell.magics_manager.magics[kind].pop(name, None)
+        if not self._running:
+            self._shell.events.unregister("post_run_cell", self.end)
 
     def begin(self, info: Any) -> None:
         """Expect the tree of a cell; cells that run silently have no beginning, and no end either."""
@@ -111,6 +129,8 @@ class Extension:
         if running is None:
             return
         self._running.remove(running)
+        if not self._running and self not in self._shell.ast_transformers:
+            self._shell.events.unregister("post_run_cell", self.end)
         self._shell.user_ns.pop(running.name, None)
         self._shell.user_ns_hidden.pop(running.name, None)
         failed = result is None or not result.success

@@ -57,6 +57,11 @@ class Recorder:
         with self._lock:
             return self._folding.outputs()
 
+    @property
+    def clears_next(self) -> bool:
+        """Whether the next output would clear the others: ``clear_output(wait=True)`` came last."""
+        return self._folding.clears_next
+
     def stop(self) -> tuple[Output, ...]:
         """Take the hooks away and return what the cell shows."""
         outputs = self.so_far()

@@ -115,6 +115,7 @@ class Kernel:
         self._pool = pool
         self._process = None
         self._replies = {}
+        self._answers = {}
         self._was_killed = False
 
     def run(self, code, timeout=60):
@@ -218,10 +219,10 @@ class Kernel:
             reply.status = self._answer(cell)["content"]["status"]
 
     def _answer(self, cell):
-        while True:
+        while cell not in self._answers:  # those of subshells come in any order
             message = self.client.get_shell_msg(timeout=10)
-            if message["parent_header"].get("msg_id") == cell:
-                return message
+            self._answers[message["parent_header"].get("msg_id")] = message
+        return self._answers.pop(cell)
 
 
 @pytest.fixture(scope="session")
