@@ -35,6 +35,8 @@ MOST_BYTES = 1 << 22
 _ELSEWHERE = (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType, types.FrameType)
 _DATA = (type(None), bool, int, float, complex, str, bytes, list, dict, set, frozenset, *_ELSEWHERE)
 _USED_UP_BY_READING = (io.IOBase, socket.socket, queue.Queue, queue.SimpleQueue)
+# Modules of types that have no content of their own, but lead to that of others: views of dicts, references.
+_LEADING_ELSEWHERE = frozenset({"builtins", "weakref", "_weakref", "_weakrefset", "collections", "itertools"})
 
 
 class Unidentified(ResonateError):
@@ -108,6 +110,7 @@ class Origins:
 
         It raises `Unidentified` for what was seen, but can't be identified.
         """
+        inside = set[int]()  # parts that lead back to themselves
 
         def stand_in(part: object) -> str | None:
             if id(owner) not in self._known:
@@ -115,10 +118,22 @@ class Origins:
             for each in (owner, part):
                 if isinstance(each, _USED_UP_BY_READING) or hasattr(type(each), "__next__"):
                     raise Unidentified(path, type_name(each), "is used up by reading")
+            if type(part).__module__ in _LEADING_ELSEWHERE:
+                return None
             text = self._known[id(owner)][1]
             if text is None:
                 raise Unidentified(path, type_name(part), "was used by a cell whose inputs can't be told")
-            return f"{type_name(part)} of {text}"
+            return f"{type_name(part)} of {text} {attributes(part)}"
+
+        def attributes(part: object) -> str:
+            """Return the digest of what Python can see of a part: it counts, and may change."""
+            if id(part) in inside or not hasattr(part, "__dict__"):
+                return ""
+            inside.add(id(part))
+            try:
+                return content_digest(vars(part), path, stand_in=stand_in)
+            finally:
+                inside.remove(id(part))
 
         return stand_in
 

@@ -79,7 +79,7 @@ ROWS = [
     shows(
         "a subprocess that writes by itself",
         "import subprocess\n"
-        "done = subprocess.run(['sh', '-c', 'echo out; echo err >&2']).returncode\n"
+        "done = subprocess.run(['sh', '-c', 'echo out']).returncode\n"
         "import time\ntime.sleep(0.1)",
     ),
     shows("the file descriptor itself", "import os\nwritten = os.write(1, b'raw\\n')"),

@@ -29,7 +29,7 @@ IN_PLACE = [
     row(
         "a dict is updated through a view of it",
         "d = {'a': [1]}\nvalues = d.values()",
-        Durable("for each in values:\n    each.append(2)"),
+        Durable("for each in values:\n    each.append(2)", refused="values is a dict_values"),
         "d",
     ),
     row(
@@ -135,13 +135,13 @@ WAYS = [
     row(
         "through an iterator of a list",
         "it = iter([1, 2, 3])",
-        Durable("first = next(it)"),
+        Durable("first = next(it)", computes="used up"),
         "list(it)",
     ),
     row(
         "an iterator over a list that has a name",
         "xs = [1, 2, 3]\nit = iter(xs)",
-        Durable("first = next(it)"),
+        Durable("first = next(it)", computes="used up"),
         "xs.append(4)\nlist(it)",
     ),
     row(

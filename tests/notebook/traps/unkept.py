@@ -15,6 +15,13 @@ def makes(id, code, part, later="print(w)"):
 
 
 ROWS = [
+    row(
+        "an object that refuses to be pickled and holds data, which the cell changes",
+        "class Engine:\n    def __init__(self):\n        self.log, self.me = [], self\n"
+        "    def __reduce_ex__(self, protocol):\n        raise TypeError('no')\nengine = Engine()",
+        Durable("engine.log.append(1)"),
+        "print(engine.log)",
+    ),
     makes("a lock", "import threading\nlock = threading.Lock()", "lock is a _thread.lock"),
     makes(
         "a running thread",
