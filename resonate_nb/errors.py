@@ -41,14 +41,15 @@ class NoSuchPromise(ResonateError):
 class PromiseConflict(ResonateError):
     """The id belongs to different work."""
 
-    def __init__(self, id: str, wanted: str, found: str) -> None:
-        self.id, self.wanted, self.found = id, wanted, found
-        super().__init__(id, wanted, found)
+    def __init__(self, id: str, wanted: str, found: str, older: str = "") -> None:
+        self.id, self.wanted, self.found, self.older = id, wanted, found, older
+        super().__init__(id, wanted, found, older)
 
     def __str__(self) -> str:
+        have = f"have what is kept with `{self.older}`, " if self.older else ""
         return (
             f"promise {self.id!r} belongs to {self.found}, not to {self.wanted}: "
-            "choose another id, ask for `rerun`, or forget the old promise first"
+            f"{have}choose another id, ask for `rerun`, or forget the old promise first"
         )
 
 

@@ -82,7 +82,11 @@ def _forecast(
         if changed := file_records.differences(file_records.read(promise.value, promise.id)):
             return Explanation(f"{work.name}: would be computed", tuple(changed), _kept_as(promise))
         return Explanation(f"{work.name}: would be replayed: {_computed(promise)}")
-    return _unsettled(f"{work.name}: would be", execution, entry, promise)
+    found = _unsettled(f"{work.name}: would be", execution, entry, promise)
+    if work.bound is None or promise.settled or promise.unbound or work.same_code(promise):
+        return found
+    said = f"it goes on with the code it started with: `restart({promise.id!r})` lets the present code go on"
+    return replace(found, reasons=(*found.reasons, said))
 
 
 def refused_version(execution: Execution, name: str, number: int, code: Fingerprint) -> Explanation | None:

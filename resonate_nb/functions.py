@@ -313,8 +313,16 @@ class DurableFunction(Generic[P, R]):
         return self if instance is None else types.MethodType(self, instance)
 
     def __durable_digest__(self) -> object:
-        """Return what identifies the function as an argument: its version and its code."""
-        return self.name, self.version, self.code().digest if self._stored else self.__wrapped__
+        """Return what identifies the function as an argument: its version, its code and the data it reads."""
+        if not self.is_stored:
+            return self.name, self.version, self.__wrapped__
+        code = self.code()
+        return self.name, self.version, code.digest, {each.path: each.read() for each in code.captures}
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it calls an older version's code, from the store."""
+        return self._stored is not None
 
     def __repr__(self) -> str:
         version = "automatic version" if self.version is None else f"version {self.version}"

@@ -29,7 +29,6 @@ from resonate_nb.code.libraries import library_of
 from resonate_nb.code.live_code import module_of
 from resonate_nb.code.watching import MISSING, cell_content
 from resonate_nb.code_world import World, meaning_of
-from resonate_nb.fingerprint import fingerprint
 from resonate_nb.reductions import (
     DISPATCH,
     FUNCTION_ATTRIBUTES,
@@ -44,14 +43,13 @@ from resonate_nb.reductions import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from resonate_nb.code.libraries import Policy
     from resonate_nb.fingerprint import Capture, Fingerprint
 
 MOST_BYTES = 2**24  # of one version: what a closure or a default holds is kept with the code
 MOST_DATA = 2**16  # bytes of one variable that is kept
 
 
-def dump_code(function: Callable[..., Any], code: Fingerprint, *, library: Policy) -> bytes:
+def dump_code(function: Callable[..., Any], code: Fingerprint) -> bytes:
     """Return a function of the user's own with all that `load_code` needs to call it.
 
     Raises
@@ -59,11 +57,11 @@ def dump_code(function: Callable[..., Any], code: Fingerprint, *, library: Polic
     Exception
         Whatever says that a part can't be pickled; `pickle.PicklingError` for what is refused here.
     """
-    pickler = _Pickler(code.captures, library, MOST_BYTES)
-    return pickler.dumped((function, _kept_captures(code.captures), list(_small_data(code, library))))
+    pickler = _Pickler(code.captures, MOST_BYTES)
+    return pickler.dumped((function, _kept_captures(code.captures), list(_small_data(code))))
 
 
-def _small_data(code: Fingerprint, library: Policy) -> Iterator[tuple[str, str, object]]:
+def _small_data(code: Fingerprint) -> Iterator[tuple[str, str, object]]:
     """Yield module, name and value of small variables that the code reads."""
     for each in code.captures:
         found = _name_in_module(each)
@@ -71,7 +69,7 @@ def _small_data(code: Fingerprint, library: Policy) -> Iterator[tuple[str, str, 
             continue
         try:
             value = each.read()
-            _Pickler(code.captures, library, MOST_DATA).dumped(value)
+            _Pickler(code.captures, MOST_DATA).dumped(value)
         except Exception:  # noqa: BLE001, S112 (what is large or can't be pickled is read where it is, or nowhere)
             continue
         yield (*found, value)
@@ -101,10 +99,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         DISPATCH, cloudpickle.Pickler.dispatch_table
     )
 
-    def __init__(self, captures: Iterable[Capture], library: Policy, most: int) -> None:
+    def __init__(self, captures: Iterable[Capture], most: int) -> None:
         self._file = _Bounded(most)
         super().__init__(self._file, protocol=5, buffer_callback=self._in_band)
-        self._library: Policy = library
         self._read_live = {
             found for each in captures if (found := _name_in_module(each)) is not None
         }  # by module and name
@@ -166,7 +163,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return ((name, value) for name, value in found.items() if (module, name) not in self._read_live)
 
     def _durable_function(self, obj: Any) -> Reduced:
-        code = fingerprint(obj, library=self._library)
+        code = obj.code()
         state = (obj.__wrapped__, code.digest, _kept_captures(code.captures), obj.options())
         return World.durable_function, (), state, None, None, World.fill_durable_function
 

@@ -25,7 +25,6 @@ from resonate_nb.stored_code import dump_code
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from resonate_nb.code.libraries import Policy
     from resonate_nb.execution import Execution
     from resonate_nb.fingerprint import Fingerprint
 
@@ -64,7 +63,7 @@ def remember(
     if id in execution.remembered:
         return
     if (entry := execution.store.get(id)) is None or not entry.promise.settled:
-        data, problem = _dumped(function, code, execution.library)
+        data, problem = _dumped(function, code)
         about = {
             "name": name,
             "number": number,
@@ -186,14 +185,12 @@ def _record(execution: Execution, id: str, about: dict[str, Any], code: bytes | 
     execution.store.post(settle)
 
 
-def _dumped(
-    function: Callable[..., Any] | None, code: Fingerprint, library: Policy
-) -> tuple[bytes | None, str | None]:
+def _dumped(function: Callable[..., Any] | None, code: Fingerprint) -> tuple[bytes | None, str | None]:
     """Return the code as bytes, or why it can't be kept."""
     if function is None:
         return None, "it is that of a cell"
     try:
-        return dump_code(function, code, library=library), None
+        return dump_code(function, code), None
     except Exception as error:  # noqa: BLE001 (parts pickle themselves, by code of anybody)
         return None, f"{type(error).__name__}: {error}"[:500]
 

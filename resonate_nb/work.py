@@ -113,11 +113,18 @@ class Work:
         mine = self._identity()
         what = conflict(mine, found)
         if what is not None:
-            raise PromiseConflict(self.id, describe(mine, what), describe(found.tags, what))
+            older = self._older(found.tags) if what == "the code" else ""
+            raise PromiseConflict(self.id, describe(mine, what), describe(found.tags, what), older)
 
     def same_code(self, promise: Promise) -> bool:
         """Return whether the promise belongs to the very code of this work."""
         return _same_code(self._identity(), promise.tags)
+
+    def _older(self, tags: Mapping[str, str]) -> str:
+        """Return how the version is called that a settled promise belongs to."""
+        version = tags.get("rnb:version", "")
+        number = version[1:] if version.startswith("v") else repr(version)
+        return f"{self.name}.at({number}).run({self.id!r}, ...)" if self.kind == "function" else ""
 
     def _identity(self) -> dict[str, str]:
         identity = {

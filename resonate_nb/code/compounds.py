@@ -67,7 +67,8 @@ def _refer_to_callable(graph: Graph, node: Node, label: str, value: Any, place: 
     kind = type(value)
     graph.refer(node, f"{label}.__class__", kind, place.then(attrgetter("__class__")))
     is_wrapper = inspect.getattr_static(value, "__wrapped__", None) is not None
-    if is_wrapper and library_of(kind.__module__) is not None:
+    is_stored = inspect.getattr_static(value, "__durable_function__", False) is True  # else it were plain
+    if is_wrapper and not is_stored and library_of(kind.__module__) is not None:
         graph.refer(node, label, value.__wrapped__, place.then(attrgetter("__wrapped__")))
         return Role.CODE
     return graph.capture(node, label, place)

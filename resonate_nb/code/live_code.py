@@ -11,11 +11,14 @@ from resonate_nb.code.libraries import library_of
 
 
 def plain(value: Any) -> Any:
-    """Return the plain function of a durable one, what a stand-in stands for, anything else as it is."""
+    """Return the plain function of a durable one, what a stand-in stands for, anything else as it is.
+
+    A durable function whose code comes from the store is none of the live code: to that it is data.
+    """
     if type(value) is types.FunctionType:
         return vars(value).get("__stands_for__", value)
     is_durable = inspect.getattr_static(value, "__durable_function__", False) is True
-    return value.__wrapped__ if is_durable else value
+    return value.__wrapped__ if is_durable and not value.is_stored else value
 
 
 def module_of(value: Any) -> str:

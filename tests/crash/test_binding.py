@@ -1,6 +1,7 @@
 """A promise that was cut off goes on with the code it started with, whatever the source says by then."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -92,7 +93,10 @@ def test_a_killed_call_goes_on_with_the_code_it_started_with_though_the_source_h
 
     conflict = run(tmp_path, check=False)
     assert "PromiseConflict" in conflict.stderr
-    assert "report/2026-11" in conflict.stderr
+    older = re.search(r"`(report\.at\('\w+'\)\.run\('report/2026-11', )\.\.\.\)`", conflict.stderr)
+    script(tmp_path, TWO, f"print({older[1]}11))\n")
+    assert run(tmp_path).stdout == "one-11-1\n"
+    assert marks(tmp_path) == ["one", "one"]
 
 
 def test_restart_lets_it_go_on_with_the_present_code(tmp_path):

@@ -10,6 +10,8 @@ import pytest
 
 from resonate_nb import State, VersionConflict, VersionMissing, configure, durable, restart, versions
 from resonate_nb.errors import MutatedArgument, NoSuchPromise, ResonateWarning, UsageError
+from resonate_nb.explain import forecast
+from resonate_nb.store.operations import Release
 from resonate_nb.views import details
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -373,3 +375,36 @@ def test_restart_refuses_what_is_settled_absent_or_being_computed():
         restart("by hand")
     with pytest.raises(NoSuchPromise):
         restart("nowhere")
+
+
+def test_what_calls_an_older_version_is_computed_again_when_the_data_that_that_reads_changes(
+    as_in_a_notebook,
+):
+    @durable(name="reading", version=1)
+    def reading(x):
+        return x * ALPHA[0]
+
+    reading(1)
+    as_in_a_notebook["again"] = reading.at(1)
+
+    @durable(name="calling")
+    def calling(x, read=None):
+        return again(x) if read is None else read(x)
+
+    assert [calling(5), calling(5, reading.at(1))] == [10, 10]
+    as_in_a_notebook["ALPHA"] = [7]
+    assert [calling(5), calling(5, reading.at(1))] == [35, 35]
+
+
+def test_why_tells_that_a_promise_will_go_on_with_the_code_it_started_with(root):
+    one, two = make(None, "one"), make(None, "two")
+    execution = root.execution
+    attempt = execution.enter(one.work((1,), {}, id="by hand"))
+    execution.store.do(Release(id="by hand", owner=attempt.owner.text))  # as after a kill
+
+    assert "goes on with the code it started with" in str(
+        forecast(execution, two.work((1,), {}, id="by hand"))
+    )
+    restart("by hand")
+    assert "goes on with" not in str(forecast(execution, two.work((1,), {}, id="by hand")))
+    assert two.run("by hand", 1) == 3
