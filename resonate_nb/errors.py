@@ -7,6 +7,9 @@ and survives pickling: the real arguments go to ``super().__init__``, the senten
 from __future__ import annotations
 
 
+_ANEW = "the next call starts it anew, or, if you chose its id, `resonate-nb forget` makes room"
+
+
 class ResonateError(Exception):
     """Base of every error that the package raises on purpose."""
 
@@ -61,7 +64,7 @@ class PromiseTimedOut(ResonateError):
         super().__init__(id)
 
     def __str__(self) -> str:
-        return f"promise {self.id!r} was not settled before its deadline: `rerun` starts it anew"
+        return f"promise {self.id!r} was not settled before its deadline: {_ANEW}"
 
 
 class PromiseCanceled(ResonateError):
@@ -72,7 +75,7 @@ class PromiseCanceled(ResonateError):
         super().__init__(id)
 
     def __str__(self) -> str:
-        return f"promise {self.id!r} was canceled: `rerun` starts it anew"
+        return f"promise {self.id!r} was canceled: {_ANEW}"
 
 
 class PromiseRejected(ResonateError):
