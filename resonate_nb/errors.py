@@ -6,7 +6,6 @@ and survives pickling: the real arguments go to ``super().__init__``, the senten
 
 from __future__ import annotations
 
-
 _ANEW = "the next call starts it anew, or, if you chose its id, `resonate-nb forget` makes room"
 
 
