@@ -132,7 +132,12 @@ def _bounded(value: Any, bound: str, schema: Mapping[str, Any], *, least: bool) 
 def _sentence(fault: Any) -> str:
     where = "" if fault.json_path == "$" else f"{fault.json_path.removeprefix('$.')}: "
     name = _NAMES.get(fault.validator_value) if fault.validator in {"type", "format"} else None
-    if name is not None:
+    if fault.instance is None:
+        said = "an answer is missing"
+    elif fault.validator == "required":
+        missing = [each for each in fault.validator_value if each not in fault.instance]
+        said = f"an answer is missing: {', '.join(missing)}"
+    elif name is not None:
         said = f"{fault.instance!r:.60} is not {name}"
     elif fault.validator == "enum":
         options = ", ".join(json.dumps(each, ensure_ascii=False) for each in fault.validator_value)

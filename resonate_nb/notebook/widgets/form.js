@@ -34,6 +34,7 @@ function render({ model, el }) {
   form.append(buttons, alert, status);
   el.append(form);
 
+  let active = null; // what had the focus when the answer was sent
   const answering = channel(model, { refuse, taken, silent });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -56,6 +57,7 @@ function render({ model, el }) {
   return () => answering.close();
 
   function send(value) {
+    active = el.getRootNode().activeElement;
     alert.textContent = "";
     status.textContent = "Sending…";
     enable(false);
@@ -66,12 +68,11 @@ function render({ model, el }) {
     enable(true);
     status.textContent = "";
     alert.textContent = reason;
-    const input = form.querySelector("input, select, textarea");
-    if (question.kind !== "approve" && input) {
-      input.setAttribute("aria-invalid", "true");
-      input.setAttribute("aria-describedby", alert.id);
-      input.focus();
+    if (fields.length === 1) {
+      fields[0].input.setAttribute("aria-invalid", "true");
+      fields[0].input.setAttribute("aria-describedby", alert.id);
     }
+    if (form.contains(active)) active.focus(); // what was disabled has lost it
   }
 
   function taken() {
@@ -93,7 +94,6 @@ function render({ model, el }) {
 // How answers travel: says hello on both ways when the form is drawn, so that the kernel knows it can wait.
 function channel(model, { refuse, taken, silent }) {
   const promise = model.get("promise");
-  let byServer = false;
   let timer = null;
 
   const received = (message) => {
@@ -107,12 +107,11 @@ function channel(model, { refuse, taken, silent }) {
     timeoutAt: Date.now() + 60000,
     tags: { "rnb:kind": "hello" },
   };
-  request(model, "PUT", model.get("hello"), greeting).then((reply) => {
-    byServer = reply !== null && reply.ok;
-  });
+  const greeted = request(model, "PUT", model.get("hello"), greeting);
 
   async function send(value, comment) {
-    if (byServer && (await sendByServer(value, comment))) return;
+    const reply = await greeted;
+    if (reply !== null && reply.ok && (await sendByServer(value, comment))) return;
     clearTimeout(timer);
     timer = setTimeout(silent, SILENT);
     model.send({ kind: "answer", value, comment });
@@ -204,7 +203,7 @@ function fieldsOf(question, name) {
   input.setAttribute("aria-label", question.text || schema.title || "Answer");
   const row = element("div", { class: "rnb-field" });
   row.append(input);
-  return [{ row, key: null, read }];
+  return [{ row, input, key: null, read }];
 }
 
 // One field: its row of the page, and what is read from it (undefined where nothing was entered).
@@ -219,7 +218,7 @@ function field({ schema, key, label, initial, id, required }) {
     row.append(element("label", { class: "rnb-label", text: label, htmlFor: id }), input);
   }
   if (schema.description) row.append(element("div", { class: "rnb-help", text: schema.description }));
-  return { row, key, read };
+  return { row, input, key, read };
 }
 
 function control(schema, initial, id, required) {
