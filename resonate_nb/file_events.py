@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SYSTEM = ("/proc", "/sys", "/dev")
 _CODE = (".py", ".pyc", ".pyw", ".pyi", ".so", ".pyd")
-_METADATA = (".dist-info" + os.sep, ".egg-info" + os.sep)
+_PARTS_OF_LIBRARIES = (".dist-info", ".egg-info", os.sep + "__pycache__")
 _IMPORTERS = ("<frozen importlib", "<frozen zipimport", os.path.dirname(importlib.__file__) + os.sep)  # noqa: PTH120
 _READERS_OF_CODE = ("linecache", "inspect", "resonate_nb.code.source")
 _FRAMES_TO_READERS = 4  # linecache opens through `tokenize.open`
@@ -49,15 +49,20 @@ def _folders_of_code() -> set[str]:
         for base, plat in prefixes
     ]
     paths += [path for path in sys.path if os.path.basename(path) in {"site-packages", "dist-packages"}]  # noqa: PTH119
-    return set(paths)
+    return {*paths, os.path.dirname(__file__)}  # noqa: PTH120
 
 
 def _folders_of_shells() -> list[str]:
     """Return where notebooks keep what is no data: history, profiles, caches of fonts."""
     home = os.path.expanduser("~")  # noqa: PTH111
     named = [os.environ.get(name) for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")]
-    usual = (".ipython", ".matplotlib", ".cache/matplotlib", ".config/matplotlib", ".local/share/jupyter")
-    return [*filter(None, named), *(os.path.join(home, *each.split("/")) for each in usual)]  # noqa: PTH118
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")  # noqa: PTH118
+    settings = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")  # noqa: PTH118
+    usual = (
+        *(os.path.join(home, each) for each in (".ipython", ".matplotlib", ".local/share/jupyter")),  # noqa: PTH118
+        *(os.path.join(folder, "matplotlib") for folder in (caches, settings)),  # noqa: PTH118
+    )
+    return [*filter(None, named), *usual]
 
 
 def _attributed_to_traces(hearing: Hearing) -> auditing.Handler:
@@ -183,7 +188,7 @@ def _place(path: Any, folder: int = -1) -> Place | None:
     if named is None or "\0" in named:
         return None
     place = placed(named)
-    if left_out(place.path) or any(each in place.path for each in _METADATA):
+    if left_out(place.path) or any(each + os.sep in place.path for each in _PARTS_OF_LIBRARIES):
         return None
     return place
 

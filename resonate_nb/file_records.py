@@ -161,11 +161,10 @@ def _difference(entry: Entry) -> str | None:
     if entry.kind.startswith(MATCHED):
         same = digest_of_names(_matches(_match_of(entry))) == entry.digest
         return None if same else f"other files match {entry.path}"
-    path = placed(entry.path).path
-    now = stamp(path)
+    now = stamp(entry.path)
     if entry.mtime and (now.size, now.mtime, now.ctime) == (entry.size, entry.mtime, entry.ctime):
         return None
-    return None if _holds(entry, path, now) else _words(entry, now)
+    return None if _holds(entry, placed(entry.path).path, now) else _words(entry, now)
 
 
 def _holds(entry: Entry, path: str, now: Stamp) -> bool:

@@ -3,12 +3,10 @@
 SETUP = """
 import os, pathlib, signal
 def die_once(point):
-    deaths = pathlib.Path("deaths")
-    if deaths.exists() and point in deaths.read_text().split():
+    died = pathlib.Path(f"died-{point}")  # not read: what a body read would count
+    if died.exists():
         return
-    with deaths.open("a") as file:
-        file.write(point + " ")
-        file.flush()
+    died.touch()
     os.kill(os.getpid(), signal.SIGKILL)
 def mark(point):
     with open("marks", "a") as file:
