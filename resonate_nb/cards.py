@@ -81,7 +81,7 @@ def answer_text(question: Question, answer: Any) -> str:
 def _first_line(question: Question, promise: Promise) -> str:
     match promise.state:
         case State.PENDING:
-            until = "" if promise.timeout_at == NEVER else f" until {_time(promise.timeout_at)}"
+            until = "" if promise.timeout_at == NEVER else f" until {time_text(promise.timeout_at)}"
             return f"Waiting for an answer{until}."
         case State.RESOLVED:
             answer = answer_of(promise)
@@ -91,9 +91,9 @@ def _first_line(question: Question, promise: Promise) -> str:
             return "This question was canceled."
         case State.TIMEDOUT if question.on_timeout == "default":
             text = answer_text(question, question.default)
-            return f"No answer before {_time(promise.timeout_at)}, so the default counts: {text}"
+            return f"No answer before {time_text(promise.timeout_at)}, so the default counts: {text}"
         case State.TIMEDOUT:
-            return f"No answer before {_time(promise.timeout_at)}."
+            return f"No answer before {time_text(promise.timeout_at)}."
         case _:
             return "This question was rejected instead of answered."
 
@@ -106,7 +106,7 @@ def _second_line(promise: Promise) -> str:
     if not who and not where:
         return f"“{comment}”" if comment else ""
     said = f"{who}, " if who else ""
-    said += _time(promise.settled_at or 0) + (f", from {where}" if where else "")
+    said += time_text(promise.settled_at or 0) + (f", from {where}" if where else "")
     return f"“{comment}” {said}" if comment else said
 
 
@@ -122,7 +122,8 @@ def _shown_value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _time(milliseconds: int) -> str:
+def time_text(milliseconds: int) -> str:
+    """Return a moment as a person reads it."""
     try:
         return f"{datetime.fromtimestamp(milliseconds / 1_000, UTC):%Y-%m-%d %H:%M} UTC"
     except (ValueError, OverflowError, OSError):  # a deadline after the year 9999

@@ -37,7 +37,13 @@ def waiting(execution: Execution) -> list[Waiting]:
     listed = views.listing(execution, state=State.PENDING, tags=[("rnb:kind", QUESTION)])
     entries = execution.store.get_many(each.id for each in listed)
     now = execution.clock.now()
-    found = _readable(entry.promise.seen(now) for entry in entries.values())
+    return waiting_among(entry.promise.seen(now) for entry in entries.values())
+
+
+def waiting_among(promises: Iterable[Promise]) -> list[Waiting]:
+    """Return the questions among promises that wait, by notebook, the oldest first."""
+    asked = ((each, question_of(each)) for each in promises if not each.settled)
+    found = [Waiting(promise, question) for promise, question in asked if question is not None]
     return sorted(found, key=lambda each: (each.notebook, each.promise.created_at, each.promise.id))
 
 
@@ -67,11 +73,6 @@ def record(each: Waiting) -> dict[str, Any]:
     if each.question.default is not None:
         question["default"] = each.question.default
     return {**views.record(each.promise), "notebook": each.notebook, "question": question}
-
-
-def _readable(promises: Iterable[Promise]) -> list[Waiting]:
-    found = ((each, question_of(each)) for each in promises if not each.settled)
-    return [Waiting(promise, question) for promise, question in found if question is not None]
 
 
 def _one_line(text: str) -> str:

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from jupyter_server.auth.decorator import authorized
-from jupyter_server.base.handlers import APIHandler
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.utils import url_path_join
 from tornado.web import RequestHandler, authenticated
 
 from resonate_nb.clock import SystemClock
 from resonate_nb.server import resource
+from resonate_nb.server.page_handlers import InboxPage
+from resonate_nb.server.pages.inbox import Place
+from resonate_nb.server.pages.layout import POLICY
 from resonate_nb.server.stores import Stores
 
 if TYPE_CHECKING:
@@ -51,11 +54,10 @@ class _Handler(APIHandler):
         )
 
     def author(self) -> tuple[str, str]:
-        user = self.current_user
-        return str(getattr(user, "name", None) or getattr(user, "username", "")), "Jupyter"
+        return _name_of(self.current_user), "Jupyter"
 
 
-def _behind_doors(handler: type[_Handler]) -> type[_Handler]:
+def _behind_doors(handler: type[JupyterHandler]) -> type[JupyterHandler]:
     """Return the handler whose every method asks Jupyter who comes in and what they may do."""
     for verb in ("get", "post", "put", "patch", "delete"):
         if verb in {name for each in handler.__mro__ for name in vars(each) if each is not RequestHandler}:
@@ -83,6 +85,35 @@ class _Description(resource.Description, _Handler):
     pass
 
 
+@_behind_doors
+class _Inbox(InboxPage, JupyterHandler):
+    """The inbox of all stores below the server's root."""
+
+    auth_resource = "resonate-nb"
+
+    def initialize(self, stores: Stores) -> None:
+        self.stores = stores
+
+    def shelf(self) -> Stores:
+        return self.stores
+
+    def place(self) -> Place:
+        address = url_path_join(self.base_url, _MOUNT, "inbox")
+        return Place(address, self.xsrf_form_html(), root=str(self.stores.root))
+
+    def visitor(self) -> str:
+        return _name_of(self.current_user)
+
+    @property
+    def content_security_policy(self) -> str:
+        """What Jupyter asks for, and nothing that runs."""
+        return f"{super().content_security_policy}; {POLICY}"
+
+
+def _name_of(user: Any) -> str:
+    return str(getattr(user, "name", None) or getattr(user, "username", ""))
+
+
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": "resonate_nb.server.jupyter"}]
 
@@ -95,11 +126,13 @@ def _load_jupyter_server_extension(app: Any) -> None:
     )
     shared = {"stores": stores}
     base = app.web_app.settings["base_url"]
-    routes: list[tuple[str, type[_Handler], dict[str, Stores]]] = [
+    routes: list[tuple[str, type[JupyterHandler], dict[str, Stores]]] = [
         ("/promises", _Promises, shared),
         ("/promises/(.+)", _OnePromise, shared),
         ("/events", _Events, shared),
         ("/openapi.json", _Description, shared),
+        ("/inbox/?", _Inbox, shared),
+        ("/inbox/(.+)", _Inbox, shared),
     ]
     app.web_app.add_handlers(".*$", [(url_path_join(base, _MOUNT, path), *rest) for path, *rest in routes])
     os.environ[SERVER_VARIABLE] = base

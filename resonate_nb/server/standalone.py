@@ -7,29 +7,23 @@ Host or Origin is another place are refused, so that no page in a browser reache
 from __future__ import annotations
 
 import asyncio
-import functools
-import hmac
-import ipaddress
 import json
 import logging
 import os
 import secrets
 import signal
-import time
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
-from tornado.web import Application, RequestHandler
+from tornado.web import Application
 
 from resonate_nb.errors import UsageError
 from resonate_nb.server import resource
-from resonate_nb.server.following import Watcher
-from resonate_nb.server.mailbox import Mailbox, Poller
+from resonate_nb.server.mailbox import Poller
 from resonate_nb.server.service import Service
-from resonate_nb.server.speaking import Speaker
-from resonate_nb.server.ticking import tick
+from resonate_nb.server.serving import Handler, Serving
+from resonate_nb.server.standalone_inbox import ADDRESS, StandaloneInbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,95 +38,15 @@ _REASONS = {300: "Multiple Choices"}
 _DRAIN_SECONDS = 10.0  # that open requests have after the signal to end
 
 
-class Serving:
-    """What the handlers of one server share."""
-
-    def __init__(self, service: Service, token: str, host: str) -> None:
-        self.service, self.token, self.host = service, token, host  # an empty token lets in everybody
-        self.speaker = Speaker(service.store, service.clock)
-        self.mailbox = Mailbox(service.store, service.clock)
-        self.open: set[RequestHandler] = set()  # streams, which would never end by themselves
-        self.watcher: Watcher | None = None
-
-    async def tend(self) -> None:
-        """Let time take effect and deliver messages, until cancelled."""
-        store, clock = self.service.store, self.service.clock
-        ticked = 0.0
-        while True:
-            if time.monotonic() - ticked > _TICK_SECONDS:
-                ticked = time.monotonic()
-                await asyncio.to_thread(tick, store, clock.now())
-            await self.mailbox.deliver()
-            await self.watch().changed()
-
-    def watch(self) -> Watcher:
-        """Return what tells of changes in the store; must be called in the event loop."""
-        if self.watcher is None:
-            self.watcher = Watcher(self.service.store)
-        return self.watcher
-
-
-class _Handler(RequestHandler):
-    """A handler that lets in whoever has the token and means this server."""
-
-    gone = False
-
-    def initialize(self, serving: Serving) -> None:
-        self.serving = serving
-
-    def on_connection_close(self) -> None:
-        self.gone = True
-        super().on_connection_close()
-
-    def prepare(self) -> None:
-        problem = self._problem()
-        if problem is not None:
-            self.set_status(problem[0])
-            self.finish({"error": problem[1]})
-
-    def _problem(self) -> tuple[int, str] | None:
-        if not _means_this(self.request.host_name, self.serving.host):
-            return 403, "the Host header names another server"
-        origin = self.request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != self.request.host:
-            return 403, "requests from pages of other origins are refused"
-        if self.serving.token and not hmac.compare_digest(self._token(), self.serving.token.encode()):
-            self.set_header("WWW-Authenticate", "Bearer")
-            return 401, "the token is missing or wrong: send `Authorization: Bearer TOKEN`"
-        return None
-
-    def _token(self) -> bytes:
-        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        return token.strip().encode() if scheme.lower() == "bearer" else b""
-
-    def write_error(self, status_code: int, **facts: Any) -> None:
-        if status_code == 405:
-            self.set_header("Allow", ", ".join(filter(self._has, self.SUPPORTED_METHODS)))
-        self.finish({"error": self._reason})
-
-    def _has(self, method: str) -> bool:
-        own, none = getattr(type(self), method.lower(), None), getattr(RequestHandler, method.lower())
-        return own is not none
-
-    def service(self) -> Service:
-        return self.serving.service
-
-    def watcher(self) -> Watcher:
-        return self.serving.watch()
-
-    def author(self) -> tuple[str, str]:
-        return "", "REST"
-
-
-class _Promises(resource.Promises, _Handler):
+class _Promises(resource.Promises, Handler):
     pass
 
 
-class _OnePromise(resource.OnePromise, _Handler):
+class _OnePromise(resource.OnePromise, Handler):
     pass
 
 
-class _Events(resource.Events, _Handler):
+class _Events(resource.Events, Handler):
     async def get(self) -> None:
         self.serving.open.add(self)
         try:
@@ -141,11 +55,11 @@ class _Events(resource.Events, _Handler):
             self.serving.open.discard(self)
 
 
-class _Description(resource.Description, _Handler):
+class _Description(resource.Description, Handler):
     pass
 
 
-class _Protocol(_Handler):
+class _Protocol(Handler):
     async def post(self) -> None:
         """Answer a request of Resonate's protocol."""
         status, envelope = await asyncio.to_thread(self.serving.speaker.answer, self.request.body)
@@ -154,7 +68,7 @@ class _Protocol(_Handler):
         await self.finish(json.dumps(envelope, ensure_ascii=False, separators=(",", ":")))
 
 
-class _Poll(_Handler):
+class _Poll(Handler):
     async def get(self, group: str, pid: str) -> None:
         """Send messages to a process until it goes."""
         poller = Poller(group, pid)
@@ -182,7 +96,7 @@ class _Poll(_Handler):
             await self.flush()
 
 
-class _Health(_Handler):
+class _Health(Handler):
     def prepare(self) -> None:
         """Let in everybody: whoever starts a server asks whether it is there."""
 
@@ -190,7 +104,7 @@ class _Health(_Handler):
         self.finish({"status": "ok"})
 
 
-class _Unknown(_Handler):
+class _Unknown(Handler):
     def prepare(self) -> None:
         super().prepare()
         if not self._finished:
@@ -208,6 +122,8 @@ def application(serving: Serving) -> Application:
             ("/events", _Events, shared),
             ("/openapi.json", _Description, shared),
             ("/(?:health|ready)", _Health, shared),
+            (f"{ADDRESS}/?", StandaloneInbox, shared),
+            (f"{ADDRESS}/(.+)", StandaloneInbox, shared),
             ("/", _Protocol, shared),
             ("/poll/([^/]+)/([^/]+)", _Poll, shared),
         ],
@@ -235,7 +151,7 @@ async def serve(
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, ended.set)
     bound = next(iter(server._sockets.values())).getsockname()[1]  # noqa: SLF001 - with port 0 the system chose
-    said(f"serving {serving.service.store.location} at http://{_shown(serving.host)}:{bound}")
+    said(f"http://{_shown(serving.host)}:{bound}")
     tending = asyncio.create_task(serving.tend())
     await asyncio.wait({tending, asyncio.create_task(ended.wait())}, return_when=asyncio.FIRST_COMPLETED)
     server.stop()
@@ -252,9 +168,12 @@ def serve_store(execution: Execution, *, host: str, port: int, token: str | None
     """Serve a store until a signal to end comes; return the exit code."""
     given = token or os.environ.get(TOKEN_VARIABLE)
     serving = Serving(Service(execution.store, execution.clock), given or secrets.token_urlsafe(32), host)
+    # A token that somebody chose is no text for a terminal.
+    known, entry = ("", "") if given else (f" with the token {serving.token}", f"?token={serving.token}")
 
-    def said(line: str) -> None:
-        print(line if given else f"{line} with the token {serving.token}", flush=True)
+    def said(address: str) -> None:
+        print(f"serving {serving.service.store.location} at {address}{known}", flush=True)
+        print(f"questions can be answered at {address}{ADDRESS}{entry}", flush=True)
 
     logging.getLogger("tornado.access").setLevel(logging.ERROR)  # refusals are the clients' business
     try:
@@ -262,29 +181,6 @@ def serve_store(execution: Execution, *, host: str, port: int, token: str | None
     except OSError as problem:
         raise UsageError(f"can't listen at {host} port {port}: {problem.strerror or problem}") from None
     return 0
-
-
-@functools.cache
-def _means_this(name: str, host: str) -> bool:
-    """Return whether a Host header can stand for a server that listens on this host."""
-    name = name.strip("[]").lower()
-    if name in {"localhost", host.lower()}:
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-        listening = ipaddress.ip_address(host)
-    except ValueError:
-        return not _is_loopback(host)  # a server for others has names that only its owner knows
-    return address == listening or (
-        address.is_loopback if listening.is_loopback else listening.is_unspecified
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _shown(host: str) -> str:

@@ -1,11 +1,7 @@
 """The resource mounted in a real Jupyter Server, under a base URL."""
 
 import json
-import os
 import secrets
-import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
 from urllib.parse import quote
@@ -13,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from resonate_nb import Resonate
+from tests.jupyter_servers import jupyter_server
 
 TOKEN = secrets.token_hex(8)
 
@@ -25,33 +22,8 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def jupyter(home):
     """The address of the resource in a server whose root is `home`."""
-    port = _free_port()
-    configuration = home / ".config"
-    configuration.mkdir()
-    extension = {"ServerApp": {"jpserver_extensions": {"resonate_nb.server.jupyter": True}}}
-    (configuration / "jupyter_server_config.json").write_text(json.dumps(extension))
-    arguments = {
-        "ServerApp.port": port,
-        "ServerApp.root_dir": home,
-        "ServerApp.base_url": "/user/ada/",
-        "IdentityProvider.token": TOKEN,
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root"]
-        + [f"--{name}={value}" for name, value in arguments.items()],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={
-            **os.environ,
-            "JUPYTER_CONFIG_DIR": str(configuration),
-            "JUPYTER_RUNTIME_DIR": str(home / ".run"),
-        },
-    )
-    address = f"http://127.0.0.1:{port}/user/ada/"
-    _wait_for(address + "api/status")
-    yield address + "resonate-nb"
-    process.terminate()
-    process.wait(timeout=30)
+    with jupyter_server(home, token=TOKEN, base_url="/user/ada/") as address:
+        yield address + "resonate-nb"
 
 
 def test_promises_of_the_store_in_the_root_are_there(jupyter, home):
@@ -143,23 +115,3 @@ def ask(method, address, content=None, *, token=TOKEN, store=None):
     except urllib.error.HTTPError as refused:
         with refused:
             return refused.code, refused.read()
-
-
-def _wait_for(address):
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            if ask("GET", address)[0] == 200:
-                return
-        except OSError:
-            pass
-        assert time.monotonic() < deadline, "Jupyter Server did not start"
-        time.sleep(0.1)
-
-
-def _free_port():
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

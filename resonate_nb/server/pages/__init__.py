@@ -1,0 +1,1 @@
+"""Pages for people: HTML that needs neither a kernel nor JavaScript."""
