@@ -1,9 +1,11 @@
 """Durable notebooks: kill the kernel, run again, go on."""
 
+from resonate_nb.children import idempotency_key
 from resonate_nb.context import current
 from resonate_nb.errors import (
     AlreadySettled,
     DamagedValue,
+    Diverged,
     InvalidAnswer,
     InvalidId,
     MutatedArgument,
@@ -26,9 +28,10 @@ from resonate_nb.errors import (
 )
 from resonate_nb.files import File
 from resonate_nb.handles import Handle
+from resonate_nb.naming import opaque
 from resonate_nb.people import aapprove, aask, achoose, aform, approve, ask, choose, form
 from resonate_nb.promise import Promise, State
-from resonate_nb.resonate import Resonate, configure, durable, restart
+from resonate_nb.resonate import Resonate, configure, durable, find, restart
 from resonate_nb.retry import Constant, Exponential, Linear, Never
 from resonate_nb.version_table import Version
 
@@ -36,6 +39,7 @@ __all__ = [
     "AlreadySettled",
     "Constant",
     "DamagedValue",
+    "Diverged",
     "Exponential",
     "File",
     "Handle",
@@ -74,7 +78,10 @@ __all__ = [
     "configure",
     "current",
     "durable",
+    "find",
     "form",
+    "idempotency_key",
+    "opaque",
     "restart",
 ]
 

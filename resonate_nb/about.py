@@ -90,6 +90,12 @@ def _noted(each: Any) -> Noted:
     return Noted(each) if isinstance(each, str) else Noted(*each)
 
 
+def shown(param: Value) -> str:
+    """Return the inputs in a promise's param as the arguments of a call, for messages."""
+    inputs = [f"{name}={noted.shown}" for name, noted in read(param).inputs.items()]
+    return f" ({', '.join(inputs)})" if inputs else ""
+
+
 def short(value: Any) -> str:
     """Return text for a value that fits on a line; never the `repr` of something large or of users' own.
 

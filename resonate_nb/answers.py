@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
+from resonate_nb import children
 from resonate_nb.errors import AlreadySettled, InvalidAnswer, NoSuchPromise
 from resonate_nb.promise import EMPTY, NO_TEXTS, Promise, State, Value
 from resonate_nb.questions import question_of
@@ -81,6 +82,8 @@ def settle(
     )
     if settled.state is not state or not same_value(settled.value, value):
         raise AlreadySettled(id, outcome_of(settled))
+    if state is State.CANCELED:
+        children.cancel(store, id, now)
     return settled
 
 

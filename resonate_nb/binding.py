@@ -6,7 +6,6 @@ end without settling it unbinds it, and so does `restart`: then it goes on with 
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb import leases, versions
@@ -17,6 +16,7 @@ from resonate_nb.work import Bound
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from resonate_nb.children import Place
     from resonate_nb.execution import Execution
     from resonate_nb.functions import DurableFunction
     from resonate_nb.promise import Promise
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def bound_call(
     function: DurableFunction[Any, Any],
     execution: Execution,
-    call: tuple[tuple[Any, ...], Mapping[str, Any], str | None],
+    call: tuple[tuple[Any, ...], Mapping[str, Any], str | Place | None],
     promise: Promise,
 ) -> Bound:
     """Return the call (arguments, keywords, chosen id) as the version computes it that it started with.
@@ -44,7 +44,7 @@ def bound_call(
         raise VersionMissing(function.name, version, missing.reason, promise.id) from missing
     except TypeError as misfit:
         raise VersionMissing(function.name, version, str(misfit), promise.id) from misfit
-    return Bound(work, functools.partial(older.__wrapped__, *args, **kwargs))
+    return Bound(work, older.body(args, kwargs))
 
 
 def restart(execution: Execution, id: str) -> Promise:

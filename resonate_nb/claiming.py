@@ -13,7 +13,7 @@ from resonate_nb.deadlines import end_if_over
 from resonate_nb.errors import PromiseTimedOut
 from resonate_nb.failures import Failures
 from resonate_nb.file_records import BECAUSE_TAG
-from resonate_nb.promise import State
+from resonate_nb.promise import SEED_TAG, State
 from resonate_nb.store.operations import Acquire, Release
 from resonate_nb.tracing import Trace
 from resonate_nb.work import Bound
@@ -157,14 +157,23 @@ class Claiming:
     def _attempt(self, turn: Turn, bound: Bound, claim: Claim, fence: int) -> Attempt:
         self.heartbeat.add(claim.promise.id, fence)
         file_events.listen()
+        timeout_at = min(claim.promise.timeout_at, turn.timeout_at)
         return Attempt(
             bound.work,
             claim.promise,
             fence,
             turn.owner,
-            Context(claim.promise.id, bound.work.id, fence, current(), trace=Trace(attributed())),
+            Context(
+                claim.promise.id,
+                bound.work.id,
+                fence,
+                current(),
+                timeout_at=timeout_at,
+                seed=claim.promise.tags.get(SEED_TAG, ""),
+                trace=Trace(attributed()),
+            ),
             started=self.delivering.clock.now(),
-            timeout_at=min(claim.promise.timeout_at, turn.timeout_at),
+            timeout_at=timeout_at,
             trail=Trail(Failures.of(claim.promise.tags)),
             body=bound.body,
         )

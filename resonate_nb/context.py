@@ -9,6 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+from resonate_nb.promise import NEVER
 from resonate_nb.tracing import Trace
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Context:
     work_id: str  # as called, without the generation
     attempt: int  # the fencing number: 1 for the first attempt
     parent: Context | None = None
+    timeout_at: int = NEVER  # when the body has to end
+    seed: str = ""  # drawn when the promise was made
     numbering: Numbering = field(default_factory=Numbering, compare=False, repr=False)  # of this attempt
     trace: Trace = field(default_factory=Trace, compare=False, repr=False)  # of this attempt
     called: set[str] = field(default_factory=set, compare=False, repr=False)  # versions of durable functions

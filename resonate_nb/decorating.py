@@ -1,30 +1,71 @@
-"""What may be decorated, and what is read off it: its name, its version, whether it is awaited."""
+"""What may be decorated, and what is read off it: its code, its name, its version, how it is called."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import types
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from resonate_nb.errors import UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def refuse_what_is_no_function(function: object) -> None:
-    """Refuse what can't be made durable.
+    Binds = Literal["instance", "class", "nothing"]  # what a call by way of a class or its instance passes
+
+
+@dataclass(frozen=True, slots=True)
+class Decorated:
+    """A function, with the arguments that each call of what was decorated passes it first."""
+
+    function: types.FunctionType
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    binds: Binds = "instance"
+    name: str | None = None  # where the function's own says too little
+
+
+def decorated(thing: Any) -> Decorated:
+    """Return the function in what is decorated: a function, method, partial, or object to be called.
 
     Raises
     ------
     UsageError
-        It is no function, or a generator function.
+        There is none, or it is an asynchronous generator function.
     """
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise UsageError(f"{name_of(function)} is a generator function: return a list to make it durable")
-    if not isinstance(function, types.FunctionType):
+    if isinstance(thing, staticmethod | classmethod):
+        found = decorated(thing.__func__)
+        binds: Binds = "class" if isinstance(thing, classmethod) else "nothing"
+        return Decorated(found.function, found.args, found.kwargs, binds)
+    if isinstance(thing, functools.partial):
+        found = decorated(thing.func)
+        return Decorated(
+            found.function, found.args + thing.args, {**found.kwargs, **thing.keywords}, "nothing", found.name
+        )
+    if isinstance(thing, types.MethodType):
+        found = decorated(thing.__func__)
+        return Decorated(found.function, (*found.args, thing.__self__), found.kwargs, "nothing")
+    called = None if isinstance(thing, type) else inspect.getattr_static(type(thing), "__call__", None)
+    if not isinstance(thing, types.FunctionType) and isinstance(called, types.FunctionType):
+        if hasattr(type(thing), "__durable_function__"):
+            raise UsageError(f"{thing.name} is durable already")
+        return Decorated(called, (thing,), {}, "nothing", name_of(type(thing)))
+    if not isinstance(thing, types.FunctionType):
         raise UsageError(
-            f"@durable decorates functions, not a {type(function).__name__}; "
+            f"@durable decorates functions, not a {type(thing).__name__}; "
             "with options write @durable(version=2)"
         )
+    if inspect.isgeneratorfunction(thing):
+        raise UsageError(f"{name_of(thing)} is a generator function: return a list to make it durable")
+    if inspect.isasyncgenfunction(thing):
+        raise UsageError(
+            f"{name_of(thing)} is an asynchronous generator function, which can't be durable: make it a "
+            "generator function, or a coroutine function that returns a list"
+        )
+    return Decorated(thing)
 
 
 def name_of(function: Any) -> str:
@@ -32,6 +73,21 @@ def name_of(function: Any) -> str:
     name = str(getattr(function, "__qualname__", type(function).__name__)).replace("<locals>.", "")
     module = getattr(function, "__module__", "__main__")
     return name if module == "__main__" else f"{module}.{name}"
+
+
+def checked_identity(name: str, identity: str, scheme: object) -> str:
+    """Return how calls are known, by their arguments or as calls, unchanged if it is one of these.
+
+    Raises
+    ------
+    UsageError
+        It is something else, or does not go with a scheme for ids.
+    """
+    if identity not in {"arguments", "call"}:
+        raise UsageError(f"{name}: identity is 'arguments' or 'call', not {identity!r}")
+    if identity == "call" and scheme is not None:
+        raise UsageError(f"{name}: identity='call' gives the ids, so there is none to choose with id=")
+    return identity
 
 
 def checked_version(version: int | None) -> int | None:

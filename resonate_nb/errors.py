@@ -55,6 +55,21 @@ class PromiseConflict(ResonateError):
         )
 
 
+class Diverged(ResonateError):
+    """A resumed body makes another call than the one that is recorded in this place."""
+
+    def __init__(self, id: str, expected: str, found: str) -> None:
+        self.id, self.expected, self.found = id, expected, found
+        super().__init__(id, expected, found)
+
+    def __str__(self) -> str:
+        return (
+            f"promise {self.id!r} records {self.expected}, and here the body calls {self.found}: what is "
+            "recorded belongs to another course of the body, so it is not delivered. `rerun` or `forget` the "
+            "promise around it to begin anew, and let what differs from run to run come from durable calls"
+        )
+
+
 class PromiseTimedOut(ResonateError):
     """The promise's deadline passed before it was settled."""
 

@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from resonate_nb import leases
+from resonate_nb import children, leases
 from resonate_nb.attempts import Attempt, Caller, Delivered
 from resonate_nb.called import note_called
 from resonate_nb.claiming import Claiming
@@ -225,10 +225,14 @@ class Execution:
         id = newest.promise.id
         settled = self.store.do(Settle(id=id, state=State.CANCELED, now=self.clock.now(), power_safe=True))
         self._watcher.settled(id)
+        if settled.state is State.CANCELED:
+            for child in children.cancel(self.store, id, self.clock.now()):
+                self._watcher.settled(child)
         return settled.state is State.CANCELED
 
     def forget(self, id: str) -> bool:
-        """Delete a promise with its generations; return whether there was one."""
+        """Delete a promise with its generations and its children; return whether there was one."""
+        children.forget(self.store, id, self.clock.now())
         return self.store.do(Forget(id=id))
 
     def close(self) -> None:

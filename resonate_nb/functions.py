@@ -7,22 +7,25 @@ import functools
 import inspect
 import types
 import warnings
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
 
-from resonate_nb import handles, mapping, pins, versions
+from resonate_nb import handles, mapping, naming, pins, versions
 from resonate_nb.about import recorded
 from resonate_nb.binding import bound_call
+from resonate_nb.children import Place, drawn_place, next_place
 from resonate_nb.decorating import (
+    checked_identity,
     checked_version,
+    decorated,
     mark_as_coroutine_function,
     name_of,
-    refuse_what_is_no_function,
 )
 from resonate_nb.durations import milliseconds
 from resonate_nb.errors import StaleSource, UsageError
 from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
+from resonate_nb.naming import Opaque
 from resonate_nb.promise import NO_TEXTS
 from resonate_nb.retry import policy_of
 from resonate_nb.version_table import table_of
@@ -64,25 +67,30 @@ class DurableFunction(Generic[P, R]):
         *,
         name: str | None = None,
         version: int | None = None,
+        id: str | Opaque | Callable[..., str] | None = None,
+        identity: Literal["arguments", "call"] = "arguments",
         tags: Mapping[str, str] = NO_TEXTS,
         keep_errors: bool = False,
         on_change: pins.OnChange = "raise",
         retry: Policy | int | None = None,
         timeout: Duration | None = None,
     ) -> None:
-        refuse_what_is_no_function(function)
-        functools.update_wrapper(self, function)
-        self.name = name or name_of(function)
+        self._first = decorated(function)  # what each call passes first, and how it is bound
+        plain: Any = self._first.function
+        functools.update_wrapper(self, plain)
+        self.name = name or self._first.name or name_of(plain)
         self.version = checked_version(version)
         self._execution = execution
-        self._signature = inspect.signature(function)
+        self._signature = inspect.signature(plain)
+        self._scheme = naming.checked_scheme(self.name, id, self._signature.parameters)
+        self._by_place = checked_identity(self.name, identity, self._scheme) == "call"
         self._tags = dict(tags)
         self._keep_errors = keep_errors
         self._on_change = on_change
         self._retry = policy_of(retry)
         self._timeout = None if timeout is None else milliseconds(timeout)
         self._stored: Callable[[], LoadedCode] | None = None  # gives the code of an older version
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = inspect.iscoroutinefunction(plain)
         if self.is_async:
             mark_as_coroutine_function(self)
 
@@ -111,22 +119,25 @@ class DurableFunction(Generic[P, R]):
         for it at its end; its promise can be found again with `Handle(id)`.
         """
         execution = self._execution()
-        work = self.work(args, kwargs).under(execution.prefix)
+        work = self.work(args, kwargs, id=self.place()).under(execution.prefix)
         return handles.submit(self._execution, work, functools.partial(self._run, work, args, kwargs))
 
     def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute anew even if there is a value; the old one stands until the new one is kept."""
+        self._refuse_without_content("rerun")
         value: R = self._start(args, kwargs, rerun=True)
         return value
 
     def promise(self, *args: P.args, **kwargs: P.kwargs) -> Promise | None:
         """Return the promise of this call, computing nothing; None if it was never begun."""
+        self._refuse_without_content("promise")
         execution = self._execution()
         promise = execution.store.head(self.work(args, kwargs).under(execution.prefix).id)
         return None if promise is None else promise.seen(execution.clock.now())
 
     def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Delete the promise of this call with its value; return whether there was one."""
+        self._refuse_without_content("forget")
         execution = self._execution()
         return execution.forget(self.work(args, kwargs).under(execution.prefix).id)
 
@@ -202,8 +213,21 @@ class DurableFunction(Generic[P, R]):
         self.__wrapped__ = loaded.function
         return loaded.fingerprint()
 
-    def work(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, id: str | None = None) -> Work:
-        """Return the work that a call with these arguments stands for.
+    def place(self) -> Place | None:
+        """Return where a call made now stands, for a function whose calls are not known by their content."""
+        if self._by_place:
+            return next_place(self.name)
+        return drawn_place(self.name) if isinstance(self._scheme, Opaque) else None
+
+    def body(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[], Any]:
+        """Return what computes a call."""
+        first, function = self._first, self.__wrapped__
+        return functools.partial(function, *first.args, *args, **{**first.kwargs, **kwargs})
+
+    def work(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, id: str | Place | None = None
+    ) -> Work:
+        """Return the work that a call with these arguments stands for, under a chosen id or at its place.
 
         Raises
         ------
@@ -215,19 +239,29 @@ class DurableFunction(Generic[P, R]):
             The code changed under the pinned version number.
         """
         code = self.code()
-        arguments = self._signature.bind(*args, **kwargs)
+        first = self._first
+        arguments = self._signature.bind(*first.args, *args, **{**first.kwargs, **kwargs})
         arguments.apply_defaults()
         inputs, about, changed = _identify(self.name, arguments.arguments, code)
         version = self._version(code)
+        if id is None and self._scheme is not None and not isinstance(self._scheme, Opaque):
+            id = naming.made_by(self._scheme, self.name, arguments.arguments)
+        under = f"{escape(self.name)}@{version}/"
+        by_content = id is None
+        if isinstance(id, Place):
+            chosen = id.id if id.extends else under + id.id
+        else:
+            chosen = under + inputs if id is None else id
         return Work(
-            id=id or f"{escape(self.name)}@{version}/{inputs}",
+            id=chosen,
             kind="function",
             name=self.name,
             version=version,
             inputs=inputs,
             fingerprint=code.digest,
-            arguments="" if id is None else content_digest(dict(arguments.arguments)),
-            explicit=id is not None,
+            arguments="" if by_content else content_digest(dict(arguments.arguments)),
+            explicit=isinstance(id, str),
+            place=id if isinstance(id, Place) else None,
             keep_errors=self._keep_errors,
             retry=self._retry,
             timeout=self._timeout,
@@ -271,13 +305,15 @@ class DurableFunction(Generic[P, R]):
         return versions.spelled(self.version, code.digest)
 
     def _start(self, args: Any, kwargs: Any, *, id: str | None = None, rerun: bool = False) -> Any:
+        place = self.place() if id is None else id  # counted now, not when a coroutine begins
         if self.is_async:
-            return self._run_async(args, kwargs, id=id, rerun=rerun)
+            return self._run_async(args, kwargs, id=place, rerun=rerun)
+        body = self.body(args, kwargs)
         if self._warn_if_stale():
-            return self.__wrapped__(*args, **kwargs)
+            return body()
         execution = self._execution()
-        work = self.work(args, kwargs, id=id).under(execution.prefix)
-        return execution.run(work, functools.partial(self.__wrapped__, *args, **kwargs), rerun=rerun)
+        work = self.work(args, kwargs, id=place).under(execution.prefix)
+        return execution.run(work, body, rerun=rerun)
 
     def _run(self, work: Work, args: Any, kwargs: Any, caller: Caller) -> Any:
         """Call in the present thread, for work that is known already."""
@@ -285,10 +321,10 @@ class DurableFunction(Generic[P, R]):
         if self.is_async:
             start = functools.partial(self._coroutine, args, kwargs)
             return asyncio.run(start() if stale else execution.run_async(lambda: work, start, caller))
-        body = functools.partial(self.__wrapped__, *args, **kwargs)
+        body = self.body(args, kwargs)
         return body() if stale else execution.run(work, body, caller)
 
-    async def _run_async(self, args: Any, kwargs: Any, *, id: str | None, rerun: bool) -> Any:
+    async def _run_async(self, args: Any, kwargs: Any, *, id: str | Place | None, rerun: bool) -> Any:
         if self._warn_if_stale():
             return await self._coroutine(args, kwargs)
         execution = self._execution()
@@ -299,8 +335,7 @@ class DurableFunction(Generic[P, R]):
         )
 
     def _coroutine(self, args: Any, kwargs: Any) -> Coroutine[Any, Any, Any]:
-        function: Callable[..., Any] = self.__wrapped__
-        coroutine: Coroutine[Any, Any, Any] = function(*args, **kwargs)
+        coroutine: Coroutine[Any, Any, Any] = self.body(args, kwargs)()
         return coroutine
 
     def _warn_if_stale(self) -> bool:
@@ -309,8 +344,18 @@ class DurableFunction(Generic[P, R]):
             warnings.warn(stale_source(self.name, stale), StaleSource, stacklevel=4)
         return stale is not None
 
+    def _refuse_without_content(self, method: str) -> None:
+        if self._by_place or isinstance(self._scheme, Opaque):
+            raise UsageError(
+                f"{self.name}.{method}(...) can't tell which call is meant: they are not known by their "
+                "arguments. `find` shows their promises"
+            )
+
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else types.MethodType(self, instance)
+        binds = self._first.binds
+        if binds == "nothing" or (instance is None and binds == "instance"):
+            return self
+        return types.MethodType(self, (owner or type(instance)) if binds == "class" else instance)
 
     def __durable_digest__(self) -> object:
         """Return what identifies the function as an argument: its version, its code and the data it reads."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from resonate_nb.context import carried
 from resonate_nb.errors import Pending, UsageError
@@ -15,8 +15,10 @@ from resonate_nb.work import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from resonate_nb.children import Place
     from resonate_nb.execution import Execution
     from resonate_nb.functions import DurableFunction
+    from resonate_nb.work import Work
 
 _CHUNK = 500  # items that are looked up in one read
 
@@ -34,8 +36,13 @@ def map_calls(
     if workers is not None and workers < 1:
         raise UsageError(f"workers is the number of threads, at least 1, not {workers}")
     outcomes: list[Outcome] = [Outcome()] * len(calls)
+    place = function.place()  # of them all: items are counted as they stand, whenever they run
+    placed = [
+        Call(number, arguments, None if place is None else place.item(number + 1))
+        for number, arguments in enumerate(calls)
+    ]
     with _Bar(function.name, len(calls), shown=progress) as bar:
-        missing = _unsettled(function, execution, calls, outcomes, bar)
+        missing = _unsettled(function, execution, placed, outcomes, bar)
         compute = functools.partial(_compute, function, execution, set())
         finished = _inline(compute, missing) if workers is None else _in_threads(compute, missing, workers)
         for index, outcome, replayed in finished:
@@ -44,41 +51,49 @@ def map_calls(
     return _values(outcomes, return_exceptions=return_exceptions)
 
 
+class Call(NamedTuple):
+    """One of many calls."""
+
+    number: int  # from 0
+    arguments: tuple[Any, ...]
+    place: Place | None
+
+
 def _unsettled(
     function: DurableFunction[Any, Any],
     execution: Execution,
-    calls: Sequence[tuple[Any, ...]],
+    calls: Sequence[Call],
     outcomes: list[Outcome],
     bar: _Bar,
-) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """Fill in the outcomes that are settled already and give the other calls with their positions."""
+) -> Iterator[Call]:
+    """Fill in the outcomes that are settled already and give the other calls."""
     for start in range(0, len(calls), _CHUNK):
-        chunk = range(start, min(start + _CHUNK, len(calls)))
-        works = {index: function.work(calls[index], {}).under(execution.prefix) for index in chunk}
-        found = execution.find_many(works.values())
-        for index, work in works.items():
+        chunk = calls[start : start + _CHUNK]
+        works = [(call, _work(function, execution, call)) for call in chunk]
+        found = execution.find_many(work for _, work in works)
+        for call, work in works:
             if work.id in found:
-                outcomes[index] = found[work.id].outcome
+                outcomes[call.number] = found[work.id].outcome
                 bar.count(replayed=True)
             else:
-                yield index, calls[index]
+                yield call
+
+
+def _work(function: DurableFunction[Any, Any], execution: Execution, call: Call) -> Work:
+    return function.work(call.arguments, {}, id=call.place).under(execution.prefix)
 
 
 def _compute(
-    function: DurableFunction[Any, Any],
-    execution: Execution,
-    told: set[str],
-    arguments: tuple[Any, ...],
+    function: DurableFunction[Any, Any], execution: Execution, told: set[str], call: Call
 ) -> tuple[Callable[[], Outcome], bool]:
     """Compute one call; return what waits for its commit, and whether it was settled meanwhile."""
-    work = function.work(arguments, {}).under(execution.prefix)
-    entry = execution.enter(work)
+    entry = execution.enter(_work(function, execution, call))
     if not isinstance(entry, Attempt):
         outcome = entry.outcome
         return (lambda: outcome), True
     execution.explain(entry, told)
     try:
-        result = execution.compute(entry, functools.partial(function.__wrapped__, *arguments))
+        result = execution.compute(entry, function.body(call.arguments, {}))
     except Pending as waiting:  # the other items have questions to ask, too
         waits = Outcome(error=waiting)
         return (lambda: waits), False
@@ -86,17 +101,16 @@ def _compute(
 
 
 def _inline(
-    compute: Callable[..., tuple[Callable[[], Outcome], bool]],
-    calls: Iterator[tuple[int, tuple[Any, ...]]],
+    compute: Callable[[Call], tuple[Callable[[], Outcome], bool]], calls: Iterator[Call]
 ) -> Iterator[tuple[int, Outcome, bool]]:
     # One commit behind: the store commits in order, so waiting for the next claim has committed this one.
     behind: tuple[int, Callable[[], Outcome], bool] | None = None
     try:
-        for index, arguments in calls:
-            committed, replayed = compute(arguments)
+        for call in calls:
+            committed, replayed = compute(call)
             if behind is not None:
                 yield behind[0], behind[1](), behind[2]
-            behind = index, committed, replayed
+            behind = call.number, committed, replayed
     finally:
         if behind is not None:
             behind[1]()
@@ -105,19 +119,17 @@ def _inline(
 
 
 def _in_threads(
-    compute: Callable[..., tuple[Callable[[], Outcome], bool]],
-    calls: Iterator[tuple[int, tuple[Any, ...]]],
-    workers: int,
+    compute: Callable[[Call], tuple[Callable[[], Outcome], bool]], calls: Iterator[Call], workers: int
 ) -> Iterator[tuple[int, Outcome, bool]]:
-    def one(index: int, arguments: tuple[Any, ...]) -> tuple[int, Outcome, bool]:
-        committed, replayed = compute(arguments)
-        return index, committed(), replayed
+    def one(call: Call) -> tuple[int, Outcome, bool]:
+        committed, replayed = compute(call)
+        return call.number, committed(), replayed
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="resonate-map")
     running: set[Future[tuple[int, Outcome, bool]]] = set()
     try:
-        for index, arguments in calls:
-            running.add(pool.submit(carried().run, one, index, arguments))
+        for call in calls:
+            running.add(pool.submit(carried().run, one, call))
             if len(running) > 2 * workers:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)

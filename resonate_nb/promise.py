@@ -19,7 +19,9 @@ NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 TIMER_TAG = "resonate:timer"
 UNBOUND_TAG = "rnb:unbound"  # why the next attempt may run other code: "ended" or "restarted"
 _OF_THE_SAME_WORK = ("rnb:kind", "rnb:name", "rnb:arguments")  # equal, or it is not bound anew
-_OF_THE_FIRST_CALLER = ("rnb:parent", "rnb:origin")
+CHILD_TAG = "rnb:child"  # on promises whose ids extend that of the promise which they belong to
+SEED_TAG = "rnb:seed"  # drawn when a promise is made: tells it from one that is made again after a `forget`
+_OF_THE_FIRST_CALLER = ("rnb:parent", "rnb:origin", SEED_TAG)
 
 
 class State(StrEnum):

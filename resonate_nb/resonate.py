@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
-from resonate_nb import binding
+from resonate_nb import binding, views
 from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.codec import Codec
 from resonate_nb.execution import Execution
@@ -17,13 +17,14 @@ from resonate_nb.fingerprint import describe_code
 from resonate_nb.functions import DurableFunction
 from resonate_nb.handles import Handle
 from resonate_nb.keys import key_path, load_key
-from resonate_nb.promise import NO_TEXTS
+from resonate_nb.promise import NO_TEXTS, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from resonate_nb.durations import Duration
     from resonate_nb.keys import SigningKey
+    from resonate_nb.naming import Opaque
     from resonate_nb.pins import OnChange
     from resonate_nb.promise import Promise
     from resonate_nb.retry import Policy
@@ -156,6 +157,36 @@ def restart(id: str) -> Promise:
     return binding.restart(default().execution, id)
 
 
+def find(
+    prefix: str = "",
+    *,
+    state: State | str | None = None,
+    tags: Mapping[str, str] = NO_TEXTS,
+    **more: str,
+) -> list[Promise]:
+    """Return the promises whose ids begin with `prefix`, in the order of their ids, without their values.
+
+    `Handle(promise.id).result()` gives a value.
+
+    Parameters
+    ----------
+    prefix
+        The beginning of the ids, behind the one that `configure(prefix=)` puts in front of all.
+    state
+        Only promises in this state.
+    tags, more
+        Only promises that have all these tags, written as a mapping or as keywords.
+
+    Raises
+    ------
+    UsageError
+        There is no such state.
+    """
+    execution = default().execution
+    wanted = [(name, str(text)) for name, text in {**tags, **more}.items()]
+    return views.listing(execution, prefix=execution.prefix + prefix, state=state, tags=wanted)
+
+
 @overload
 def durable(function: Callable[P, R], /) -> DurableFunction[P, R]: ...
 
@@ -165,6 +196,8 @@ def durable(
     *,
     name: str | None = None,
     version: int | None = None,
+    id: str | Opaque | Callable[..., str] | None = None,
+    identity: Literal["arguments", "call"] = "arguments",
     tags: Mapping[str, str] = NO_TEXTS,
     keep_errors: bool = False,
     on_change: OnChange = "raise",
@@ -183,8 +216,17 @@ def durable(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
     version
         A number that is pinned to the code; left out, the code's fingerprint is the version, so that
         an edit computes anew and the old results come back with the old code.
+    id
+        Ids of your own: a format over the arguments, like "news/{day:%Y-%m-%d}", or a callable that takes
+        them by name and returns text. Calls with one id have to be the same call, and an exception is an
+        answer. `opaque` draws an id for each call: within a promise it is found again when that is resumed,
+        a call from outside is always a new one.
+    identity
+        "call": each call is a promise of its own, known by its place in the promise that makes it, for calls
+        whose repetition matters (send, draw, now). When that promise is resumed, the calls that it made are
+        delivered in their order; if it makes others then, `Diverged` is raised.
     tags
-        Texts to find the promises by.
+        Texts to find the promises by, with `find`.
     keep_errors
         Whether an exception is an answer, raised again by the next call, instead of a failed attempt.
     on_change

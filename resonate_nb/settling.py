@@ -91,7 +91,7 @@ class Settling:
         if outcome.kept:
             self._release(attempt, {}, over=False)
             return None
-        if outcome.error is not None and not work.errors_are_final:
+        if outcome.error is not None and not work.is_final(outcome.error):
             self._record(attempt, outcome.error)
             return None
         if changed := work.changed():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb.errors import PromiseConflict
-from resonate_nb.promise import EMPTY, NEVER, NO_TEXTS, Promise, State, Value
+from resonate_nb.about import shown
+from resonate_nb.errors import Diverged, PromiseConflict
+from resonate_nb.promise import CHILD_TAG, EMPTY, NEVER, NO_TEXTS, SEED_TAG, Promise, State, Value
 from resonate_nb.retry import NEVER_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from resonate_nb.children import Place
     from resonate_nb.context import Context
     from resonate_nb.retry import Policy
 
@@ -67,6 +70,7 @@ class Work:
     inputs: str  # digest of arguments and captured data
     fingerprint: str  # of the code
     arguments: str = ""  # digest of the arguments alone; only where a person chose the id
+    place: Place | None = None  # in the promise that makes the call, where that decides the id
     explicit: bool = False  # a person chose the id: errors are final and the record survives a power cut
     keep_errors: bool = False
     retry: Policy = NEVER_AGAIN
@@ -84,21 +88,23 @@ class Work:
         """The settled states that are no answer to this work."""
         return frozenset() if self.explicit else _NO_ANSWERS
 
-    @property
-    def errors_are_final(self) -> bool:
-        """Whether an exception settles the promise."""
-        return self.keep_errors or self.explicit
+    def is_final(self, error: BaseException) -> bool:
+        """Return whether an exception of the body settles the promise."""
+        return (self.keep_errors or self.explicit) and not isinstance(error, Diverged)
 
     def deadline(self, now: int) -> int:
         """Return when a call that begins now has to end."""
-        return NEVER if self.timeout is None else min(now + self.timeout, NEVER)
+        latest = NEVER if self.place is None else self.place.latest
+        return latest if self.timeout is None else min(now + self.timeout, latest)
 
     def promise(self, parent: Context | None, *, timeout_at: int = NEVER) -> Promise:
         """Return the promise to be created for this work."""
         identity = self._identity()
         if parent is not None:
             identity |= {"rnb:parent": parent.id, "rnb:origin": parent.origin}
-        tags = {**self.tags, **identity}
+        if self.place is not None and self.place.extends:
+            identity[CHILD_TAG] = "true"
+        tags = {**self.tags, **identity, SEED_TAG: secrets.token_hex(6)}
         return Promise(id=self.id, param=self.about(), tags=tags, timeout_at=timeout_at)
 
     def guard(self, found: Promise) -> None:
@@ -112,9 +118,14 @@ class Work:
         """
         mine = self._identity()
         what = conflict(mine, found)
+        if what is not None and self.place is not None and self.place.holds(found):
+            recorded, wanted = shown(found.param), shown(self.about())
+            raise Diverged(self.id, describe(found.tags, what) + recorded, describe(mine, what) + wanted)
         if what is not None:
             older = self._older(found.tags) if what == "the code" else ""
             raise PromiseConflict(self.id, describe(mine, what), describe(found.tags, what), older)
+        if self.place is not None and not self.place.holds(found):
+            raise PromiseConflict(self.id, f"a call inside {self.place.parent_id!r}", "one made elsewhere")
 
     def same_code(self, promise: Promise) -> bool:
         """Return whether the promise belongs to the very code of this work."""
@@ -140,7 +151,8 @@ class Work:
 
     def under(self, prefix: str) -> Work:
         """Return the work with a prefix in front of its id."""
-        return replace(self, id=prefix + self.id) if prefix else self
+        extends = self.place is not None and self.place.extends
+        return replace(self, id=prefix + self.id) if prefix and not extends else self
 
 
 def conflict(mine: Mapping[str, str], found: Promise) -> str | None:

@@ -40,6 +40,8 @@ FLOORS = [
     {
         "context",
         "called",
+        "children",
+        "naming",
         "file_events",
         "about",
         "recent",
