@@ -56,7 +56,7 @@ class Computing:
     async def compute_async(self, attempt: Attempt, start: Callable[[], Awaitable[object]]) -> Outcome:
         """Await what `start` gives, again as the policy says."""
         loop, over = asyncio.get_running_loop(), asyncio.Event()
-        watch = Watch(attempt.promise.id, attempt.timeout_at, lambda: _call_in(loop, over.set))
+        watch = Watch(attempt.promise.id, attempt.timeout_at, lambda: call_in(loop, over.set))
         running = Running(self, attempt, watch)
         with running:
             running.value = await _until(over, self._tries_async(attempt, attempt.body or start))
@@ -196,7 +196,8 @@ def _forget(body: asyncio.Future[object]) -> None:
         body.exception()
 
 
-def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
+def call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
+    """Call a function in a loop's thread, from another one."""
     try:
         loop.call_soon_threadsafe(function)
     except RuntimeError:  # the loop was closed meanwhile, and its tasks with it

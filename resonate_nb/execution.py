@@ -23,6 +23,7 @@ from resonate_nb.delivering import NOBODY, Delivering
 from resonate_nb.errors import LeaseLost, NoSuchPromise, PromiseConflict
 from resonate_nb.file_records import BECAUSE_TAG
 from resonate_nb.ids import validate
+from resonate_nb.limits import Limit
 from resonate_nb.promise import State
 from resonate_nb.recent import ASKED, Recent, Run
 from resonate_nb.retrying import Retrying
@@ -175,6 +176,10 @@ class Execution:
     async def compute_async(self, attempt: Attempt, start: Callable[[], Awaitable[object]]) -> Outcome:
         """Await what `start` gives as `compute` runs a body."""
         return await self._computing.compute_async(attempt, start)
+
+    def limit(self, attempt: Attempt, *, awaits: bool) -> Limit:
+        """Return the attempt's deadline, for code that is not called through `compute`."""
+        return Limit(attempt, self._watcher, awaits=awaits)
 
     def settle(self, attempt: Attempt, outcome: Outcome, caller: Caller = NOBODY) -> Outcome:
         """Keep the outcome, wait until it is committed, and return the outcome that counts."""

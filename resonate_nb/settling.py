@@ -157,9 +157,8 @@ class Settling:
 
     def _release(self, attempt: Attempt, tags: Mapping[str, str], *, over: bool) -> Reply[bool]:
         """Give the lease back; when the series is over, the next one has a deadline of its own."""
-        now = self.delivering.clock.now() if over else None
-        owner = attempt.owner.text
-        release = Release(id=attempt.promise.id, owner=owner, tags=tags, unlimited=now)
+        now, owner = self.delivering.clock.now(), attempt.owner.text
+        release = Release(id=attempt.promise.id, owner=owner, tags=tags, now=now, unlimited=over)
         reply = self.delivering.store.post(release)
         leases.retire(attempt.owner)
         return reply

@@ -36,6 +36,7 @@ from resonate_nb.notebook.remaking import Remaking, check_names
 from resonate_nb.notebook.replaying import define, replay
 from resonate_nb.notebook.shell_names import is_history, is_shells
 from resonate_nb.notebook.surroundings import Surroundings
+from resonate_nb.notebook.transform import awaits
 from resonate_nb.notebook.why import (
     as_typed,
     computed_line,
@@ -54,13 +55,14 @@ if TYPE_CHECKING:
     from resonate_nb.execution import Execution
     from resonate_nb.fingerprint import Capture
     from resonate_nb.inputs import Identify
+    from resonate_nb.limits import Limit
     from resonate_nb.notebook.options import CellOptions
 
 
 class Refusal:
     """Stands for the run of a cell that can't be durable: the real exception, at the cell's beginning."""
 
-    kept = False
+    kept = limited = False
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -94,6 +96,9 @@ class CellRun:
         self._name = options.name or cell_name(self._analysis)
         self._remaking = Remaking(self._analysis, options.remake)
         check_names("--outputs", options.outputs or (), self._analysis.inputs | self._bound, "assign or read")
+        self.limited = options.timeout is not None
+        self._limit: Limit | None = None
+        self._passed: object = None
         self._attempt: Attempt | None = None
         self._context: entered | None = None
         self._recorder = Recorder(shell)
@@ -133,6 +138,26 @@ class CellRun:
             remake=lambda: self._remaking.run(self._shell, filename),
         )
         self._line = replayed_line(self._name, delivered.promise, time.monotonic() - self._started)
+
+    def passing(self, value: object) -> None:
+        """Take the value of the last expression, to be shown when the statements are left."""
+        self._passed = value
+
+    def passed(self) -> object:
+        """Return the value of the last expression."""
+        value, self._passed = self._passed, None
+        return value
+
+    def leave(self, error: BaseException | None) -> None:
+        """Be told that the statements are left, before the exception is shown that ended them.
+
+        Raises
+        ------
+        PromiseTimedOut
+            The cell's time is over.
+        """
+        if self._limit is not None:
+            self._limit.end(error)
 
     def link(self, number: int) -> bool:
         """Return whether the statement is to be executed."""
@@ -232,6 +257,9 @@ class CellRun:
         self._context.__enter__()
         files.watch(entry.context.trace, self._options.watch)
         self._surroundings.begin()
+        if self.limited:
+            self._limit = self._execution.limit(entry, awaits=awaits(self._tree))
+            self._limit.begin()
         return None
 
     def _enter(self, work: Work, filename: str, *, rerun: bool) -> Delivered | Attempt:
@@ -290,6 +318,7 @@ class CellRun:
             inputs=inputs,
             fingerprint=code.digest,
             explicit=id is not None,
+            timeout=self._options.timeout,
             tags=self._tags(),
             about=self._inputs.about,
             root="",
@@ -341,7 +370,9 @@ class CellRun:
         if last is not None and not codec.unpicklable_parts({"<last>": last}):
             value["<last>"] = last
         began = time.monotonic()
-        self._execution.settle(attempt, Outcome(value), Caller(references=references))
+        outcome = self._execution.settle(attempt, Outcome(value), Caller(references=references))
+        if outcome.error is not None:  # its time was over, or somebody settled it meanwhile
+            raise NotToBeKept(str(outcome.error))
         self.kept = True
         return kept_words(self._execution, attempt, time.monotonic() - began) if self._looked_at else ""
 

@@ -6,10 +6,11 @@ import keyword
 import shlex
 from dataclasses import dataclass
 
+from resonate_nb.durations import milliseconds
 from resonate_nb.errors import UsageError
 
 _WITH_NAMES = ("--ignore", "--outputs", "--remake")
-_WITH_VALUE = ("--version", "--id", "--watch", *_WITH_NAMES)
+_WITH_VALUE = ("--version", "--id", "--watch", "--timeout", *_WITH_NAMES)
 _SWITCHES = ("--rerun", "--quiet", "--dry-run")
 
 
@@ -24,6 +25,7 @@ class CellOptions:
     outputs: frozenset[str] | None = None  # None: all
     remake: frozenset[str] = frozenset()
     watch: tuple[str, ...] = ()  # paths and patterns of files that the cell reads unseen
+    timeout: int | None = None  # in milliseconds
     rerun: bool = False
     quiet: bool = False
     dry_run: bool = False
@@ -65,6 +67,7 @@ def parse_options(text: str) -> CellOptions:
         watch=tuple(filter(None, given.get("--watch", "").split(","))),
         outputs=names_of.get("--outputs"),
         remake=names_of.get("--remake", frozenset()),
+        timeout=milliseconds(given["--timeout"]) if "--timeout" in given else None,
         rerun="--rerun" in given,
         quiet="--quiet" in given,
         dry_run="--dry-run" in given,

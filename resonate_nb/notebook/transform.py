@@ -67,13 +67,18 @@ def unmarked(tree: ast.Module) -> ast.Module:
     return tree if marker(tree) is None else ast.Module(tree.body[1:], tree.type_ignores)
 
 
-def guard(tree: ast.Module, run_name: str, *, shows_assignment: bool = False) -> ast.Module:
+def guard(
+    tree: ast.Module, run_name: str, *, shows_assignment: bool = False, limited: bool = False
+) -> ast.Module:
     """Return the cell in which a run, found under a name of the namespace, decides what is executed.
 
     First comes ``run.begin()``; then each statement n, counted without the mark, runs if ``run.link(n)``
     is true. ``from __future__`` imports stay in front, unguarded. The last expression stays an expression,
     so that IPython displays it, or nothing when it is skipped. With `shows_assignment`, a last assignment
     to a name is followed by that name, as ``ast_node_interactivity = "last_expr_or_assign"`` has it.
+
+    In a `limited` cell the run hears, by ``run.leave(None)`` or ``run.leave(error)``, where the statements
+    are left. The value of the last expression passes by it, to be shown behind them.
     """
     statements = unmarked(tree).body
     if shows_assignment:
@@ -82,10 +87,28 @@ def guard(tree: ast.Module, run_name: str, *, shows_assignment: bool = False) ->
     guarded = [_guarded(n, each, run_name) for n, each in enumerate(statements) if not _is_future(each)]
     if statements and isinstance(statements[-1], ast.Expr):
         guarded[-1] = _guarded_expression(len(statements) - 1, statements[-1], run_name)
+    if limited and guarded:
+        guarded = _limited(guarded, run_name)
     begin = ast.Expr(_call(run_name, "begin"))
     return ast.Module(
         [*futures, _at(begin, tree.body[0] if tree.body else None), *guarded], tree.type_ignores
     )
+
+
+def awaits(tree: ast.Module) -> bool:
+    r"""Return whether a cell waits in the loop that it runs in.
+
+    >>> awaits(ast.parse("async def f():\n    await g()")), awaits(ast.parse("x = [await f()]"))
+    (False, True)
+    """
+    nodes: list[ast.AST] = [*tree.body]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) or getattr(node, "is_async", False):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            nodes += ast.iter_child_nodes(node)
+    return False
 
 
 def _next_line(lines: list[str], start: int) -> int | None:
@@ -131,6 +154,27 @@ def _guarded_expression(n: int, statement: ast.Expr, run_name: str) -> ast.stmt:
     return ast.copy_location(ast.Expr(ast.copy_location(choice, statement)), statement)
 
 
+def _limited(guarded: list[ast.stmt], run_name: str) -> list[ast.stmt]:
+    """Return the statements in a block that tells the run how it is left."""
+    *before, last = guarded
+    shown: list[ast.stmt] = []
+    if isinstance(last, ast.Expr):
+        passed = ast.copy_location(_passing(run_name, "passing", last.value), last)
+        last = ast.copy_location(ast.Expr(passed), last)
+        shown = [_at(ast.Expr(_call(run_name, "passed")), last)]
+    caught = f"{run_name}error"
+    heard = ast.Expr(_passing(run_name, "leave", ast.Name(caught, ast.Load())))
+    handler = ast.ExceptHandler(ast.Name("BaseException", ast.Load()), caught, [heard, ast.Raise()])
+    done = ast.Expr(_passing(run_name, "leave", ast.Constant(None)))
+    block = ast.Try(body=[*before, last], handlers=[], orelse=[_at(done, last)], finalbody=[])
+    block.handlers = [_at(handler, last)]
+    return [ast.copy_location(block, guarded[0]), *shown]
+
+
+def _passing(run_name: str, method: str, argument: ast.expr) -> ast.Call:
+    return ast.Call(ast.Attribute(ast.Name(run_name, ast.Load()), method, ast.Load()), [argument], [])
+
+
 def _call(run_name: str, method: str, *arguments: int) -> ast.Call:
     asked = ast.Attribute(ast.Name(run_name, ast.Load()), method, ast.Load())
     return ast.Call(asked, [ast.Constant(each) for each in arguments], [])
@@ -140,7 +184,7 @@ def _at(node: _Node, statement: ast.stmt | None) -> _Node:
     """Place new nodes at the start of a statement, so that a traceback out of the run shows its line."""
     line, column = (1, 0) if statement is None else (statement.lineno, statement.col_offset)
     for each in ast.walk(node):
-        if isinstance(each, ast.expr | ast.stmt):
+        if isinstance(each, ast.expr | ast.stmt | ast.excepthandler):
             each.lineno = each.end_lineno = line
             each.col_offset = each.end_col_offset = column
     return node

@@ -191,7 +191,8 @@ class Release:
     id: str
     owner: str
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)  # joined to the pending record's
-    unlimited: int | None = None  # the present time, to take the deadline away: the next holder has its own
+    now: int | None = None  # given, a promise that is past its deadline stays as it is
+    unlimited: bool = False  # takes the deadline away: the next holder has its own
     power_safe: bool = False
 
     def apply(self, rows: Rows) -> bool:
@@ -201,9 +202,10 @@ class Release:
             entry = rows.get(generation(self.id, entry.latest))
         if entry is None or entry.lease is None or not _owned(entry, self.owner):
             return False
-        promise = replace(entry.promise, tags={**entry.promise.tags, **self.tags})
-        if self.unlimited is not None and not promise.seen(self.unlimited).settled:
-            promise = replace(promise, timeout_at=NEVER)
+        promise = entry.promise
+        if self.now is None or not promise.seen(self.now).settled:
+            promise = replace(promise, tags={**promise.tags, **self.tags})
+            promise = replace(promise, timeout_at=NEVER) if self.unlimited else promise
         rows.put(replace(entry, promise=promise, lease=replace(entry.lease, owner="", until=0)))
         return True
 

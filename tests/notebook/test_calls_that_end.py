@@ -86,3 +86,43 @@ def test_a_kept_error_of_the_notebook_is_raised_as_the_class_that_the_notebook_h
     assert first[0] == "computing"
     assert first[1] == "db says 403 403 db KeyError('cause') a note"
     assert run() == [first[1], "True True"]
+
+
+BUSY = {
+    "sleeping": "import time\ntime.sleep(60)",
+    "spinning": "while True:\n    pass",
+    "awaiting": "import asyncio\nawait asyncio.sleep(60)",
+    "calling": "slow(60)",
+}
+
+
+def test_a_cell_ends_at_its_deadline_and_the_next_ones_are_cells_as_before(kernel):
+    kernel.run(LOAD)
+    kernel.run("@durable\ndef slow(seconds):\n    time.sleep(seconds)\n    return seconds")
+    for name, body in BUSY.items():
+        reply = kernel.run(f"%%durable {name} --timeout 300ms\nprint('begun')\n{body}")
+        assert reply.error[0] == "PromiseTimedOut", (name, reply.error)
+        assert f"cell/{name}@" in reply.error[1]
+        assert "begun" in reply.text
+        assert kernel.run("slow(0), await asyncio.sleep(0)").outputs[-1]["data"]["text/plain"] == "(0, None)"
+    cell = kernel.begin("%%durable stopped --timeout 1m\nprint('on'); time.sleep(60)")
+    kernel.shows(cell, "on")
+    kernel.interrupt()
+    assert kernel.finish(cell).error[0] == "KeyboardInterrupt"
+
+
+def test_a_cell_in_time_is_a_cell_like_any_other(kernel):
+    kernel.run(LOAD)
+    cell = "%%durable quick --timeout 1m\nx = 5\ndef f(y):\n    return x + y\nprint('shown')\nf(1)"
+    first, second = kernel.run(cell), kernel.run(cell)
+    assert first.error is second.error is None
+    for reply in (first, second):
+        assert reply.outputs[-1]["data"]["text/plain"] == "6"
+        assert "shown" in reply.text
+    assert kernel.run("_, x, [name for name in dir() if 'rnb' in name]").outputs[-1]["data"][
+        "text/plain"
+    ] == ("(6, 5, [])")
+    error = kernel.run("%%durable wrong --timeout 1m\nx = 1\n1 / 0").error
+    assert error[0] == "ZeroDivisionError"
+    assert "shown" not in kernel.run("%%durable muted --timeout 1m\nx;").text
+    assert kernel.run("%%durable --timeout soon\nx = 1").error[0] == "UsageError"

@@ -236,8 +236,8 @@ class Stores(RuleBasedStateMachine):
 
     @rule(id=st.sampled_from(ANY_ID), owner=st.sampled_from(["one", "two"]), unlimited=st.booleans())
     def release(self, id, owner, unlimited):
-        now = self.now if unlimited else None
-        self.both(Release(id=id, owner=owner, unlimited=now), bool, self.model.release(id, owner, now))
+        operation = Release(id=id, owner=owner, now=self.now, unlimited=unlimited)
+        self.both(operation, bool, self.model.release(id, owner, self.now if unlimited else None))
 
     @rule(id=st.sampled_from(ANY_ID))
     def unbind(self, id):

@@ -56,6 +56,7 @@ FLOORS = [
         "interrupting",
         "deadlines",
         "computing",
+        "limits",
         "coroutines",
         "execution",
         "answers",
