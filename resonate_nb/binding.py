@@ -42,7 +42,7 @@ def bound_call(
         work = older.work(args, kwargs, id=id).under(execution.prefix)
     except VersionMissing as missing:
         raise VersionMissing(function.name, version, missing.reason, promise.id) from missing
-    except TypeError as misfit:
+    except (TypeError, UsageError) as misfit:  # of the signature, or of the scheme that makes the id
         raise VersionMissing(function.name, version, str(misfit), promise.id) from misfit
     return Bound(work, older.body(args, kwargs))
 

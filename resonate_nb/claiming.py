@@ -149,6 +149,7 @@ class Claiming:
         if work.bound is None or work.same_code(promise):
             return Bound(work)
         bound = work.bound(promise)
+        bound = replace(bound, work=replace(bound.work, id=work.id))  # a scheme may have become another
         bound.work.guard(promise)
         started_with = promise.tags["rnb:fingerprint"][:12]
         self.say(f"{work.name}: resumes with the code it started with (fingerprint {started_with})")

@@ -220,7 +220,7 @@ class DurableFunction(Generic[P, R]):
         return drawn_place(self.name) if isinstance(self._scheme, Opaque) else None
 
     def body(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[], Any]:
-        """Return what computes a call."""
+        """Return what computes a call; asked for after `work`, which sees whether stored code still fits."""
         first, function = self._first, self.__wrapped__
         return functools.partial(function, *first.args, *args, **{**first.kwargs, **kwargs})
 
@@ -308,12 +308,11 @@ class DurableFunction(Generic[P, R]):
         place = self.place() if id is None else id  # counted now, not when a coroutine begins
         if self.is_async:
             return self._run_async(args, kwargs, id=place, rerun=rerun)
-        body = self.body(args, kwargs)
         if self._warn_if_stale():
-            return body()
+            return self.body(args, kwargs)()
         execution = self._execution()
         work = self.work(args, kwargs, id=place).under(execution.prefix)
-        return execution.run(work, body, rerun=rerun)
+        return execution.run(work, self.body(args, kwargs), rerun=rerun)
 
     def _run(self, work: Work, args: Any, kwargs: Any, caller: Caller) -> Any:
         """Call in the present thread, for work that is known already."""

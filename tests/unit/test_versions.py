@@ -408,3 +408,18 @@ def test_why_tells_that_a_promise_will_go_on_with_the_code_it_started_with(root)
     restart("by hand")
     assert "goes on with" not in str(forecast(execution, two.work((1,), {}, id="by hand")))
     assert two.run("by hand", 1) == 3
+
+
+def test_under_an_id_scheme_a_call_that_was_cut_off_keeps_its_code(root):
+    def one(day):
+        return f"one {day}"
+
+    def two(day):
+        return f"two {day}"
+
+    execution, news = root.execution, durable(name="news", id="news/{day}")
+    attempt = execution.enter(news(one).work((1,), {}))
+    execution.store.do(Release(id="news/1", owner=attempt.owner.text))  # as after a kill
+
+    assert news(two)(1) == "one 1"
+    assert news(two)(2) == "two 2"
