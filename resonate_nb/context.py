@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -13,7 +12,7 @@ from resonate_nb.promise import NEVER
 from resonate_nb.tracing import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextvars import Context as Variables
     from contextvars import Token
 
@@ -22,11 +21,25 @@ class Numbering:
     """Series of numbers from 1, one for each name: what makes the n-th call the n-th. Safe for threads."""
 
     def __init__(self) -> None:
-        self._series: dict[str, count[int]] = {}
+        self._given: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def next(self, name: str) -> int:
         """Return the next number of the series with this name."""
-        return next(self._series.setdefault(name, count(1)))
+        with self._lock:
+            self._given[name] = number = self._given.get(name, 0) + 1
+        return number
+
+    @property
+    def given(self) -> dict[str, int]:
+        """The last number that each series has given."""
+        with self._lock:
+            return dict(self._given)
+
+    def go_on(self, given: Mapping[str, int]) -> None:
+        """Go on behind these numbers, as the calling code goes on behind what it has done before."""
+        with self._lock:
+            self._given = dict(given)
 
 
 @dataclass(frozen=True, slots=True)

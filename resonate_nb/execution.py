@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from resonate_nb.clock import Clock
     from resonate_nb.code_world import LoadedCode
     from resonate_nb.codec import Codec
+    from resonate_nb.context import Context
     from resonate_nb.promise import Promise
     from resonate_nb.store.base import Store
     from resonate_nb.work import Outcome, Work
@@ -197,6 +198,16 @@ class Execution:
                 return again.outcome if isinstance(again, Delivered) else self.settle(again, outcome, caller)
 
         return committed
+
+    def keep(self, work: Work, outcome: Outcome, caller: Caller, context: Context) -> None:
+        """Keep what a context has done so far, as a promise of its own, and wait until it is committed.
+
+        Raises
+        ------
+        Unpicklable, Unrepeatable, StoreUnavailable
+            It can't be kept.
+        """
+        self._settling.keep(work, outcome, caller, context).get()
 
     def abandon(self, attempt: Attempt, reason: BaseException | None = None, *, not_kept: str = "") -> None:
         """Give the right to compute back: the promise stays pending, anybody may try again."""

@@ -67,6 +67,17 @@ def record_of(trace: Trace) -> Record:
     return trace.record
 
 
+def record_so_far(trace: Trace) -> Record:
+    """Return the record of what an attempt has done until now; it goes on.
+
+    Raises
+    ------
+    Unrepeatable
+        A file that it read is not as it was when it was opened.
+    """
+    return _record(trace)
+
+
 def differences(record: Iterable[Entry]) -> list[str]:
     """Return in words what is not as the record says; relative paths lead from the working directory."""
     return [words for entry in record if (words := _difference(entry)) is not None]

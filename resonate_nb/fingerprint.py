@@ -49,6 +49,11 @@ class Capture:
     read: Callable[[], object]  # gives the live object, at the time of the call
     place: Place  # where that is
 
+    @property
+    def root(self) -> str:
+        """The name with which the path begins."""
+        return self.path.partition(".")[0].partition("[")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:

@@ -49,7 +49,7 @@ class Inputs:
         self._stand_ins: dict[str, list[str]] = {}  # what parts without content are identified by
         self._digests_of_given = self._digests(self._given)
         self._digests_of_captured = self._digests(self.captured)
-        self.digest = self._digest_of_all()
+        self.digest = self.digest_of(self.captured)  # of one walk, which sees who shares an object
         self.seconds = perf_counter() - began  # that digests took so far
 
     def about(self) -> Value:
@@ -78,9 +78,13 @@ class Inputs:
         gone = [path for path in self.captured if path not in now]
         return gone + self._changed(other, self._digests_of_captured)
 
-    def _digest_of_all(self) -> str:
-        """Return the digest of one walk over all, which also sees who shares an object, however deep."""
-        values = [self._given, self.captured]
+    def read_again(self) -> dict[str, object]:
+        """Return the captured values as they are bound now."""
+        return {each.path: each.read() for each in self._captures}
+
+    def digest_of(self, captured: Mapping[str, object]) -> str:
+        """Return the digest that the inputs would have if these values were the captured ones."""
+        values = [self._given, dict(captured)]
         if not self._stand_ins:
             return content_digest(values)
         return content_digest([*values, self._stand_ins], stand_in=lambda _part: "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from resonate_nb import file_records, leases
@@ -20,12 +20,13 @@ from resonate_nb.errors import (
 from resonate_nb.failures import LAST_ERROR
 from resonate_nb.file_records import Unrepeatable
 from resonate_nb.promise import UNBOUND_TAG, State
-from resonate_nb.store.operations import Release, Settle
+from resonate_nb.store.operations import Keep, Release, Settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from resonate_nb.attempts import Attempt, Caller
+    from resonate_nb.context import Context
     from resonate_nb.delivering import Delivering
     from resonate_nb.promise import Promise, Value
     from resonate_nb.store.base import Reply
@@ -77,6 +78,28 @@ class Settling:
         if promise.state in (State.RESOLVED, State.REJECTED) and promise.value == sent.value:
             return outcome
         return self.delivering.decode(promise, caller)  # settled by somebody else, or timed out meanwhile
+
+    def keep(self, work: Work, outcome: Outcome, caller: Caller, context: Context) -> Reply[bool]:
+        """Post what a context has done so far as a promise of its own that is settled already.
+
+        Raises
+        ------
+        Unpicklable, Unrepeatable
+            It can't be kept.
+        """
+        now, id = self.delivering.clock.now(), work.id
+        record = file_records.record_so_far(context.trace)
+        value = self.delivering.codec.encode(
+            outcome.value, id=id, references=caller.references, name=work.root
+        )
+        promise = replace(
+            work.promise(context),
+            state=State.RESOLVED,
+            value=file_records.attach(record, value),
+            created_at=now,
+            settled_at=now,
+        )
+        return self.delivering.store.post(Keep(promise=promise))
 
     def abandon(self, attempt: Attempt, reason: BaseException | None = None, *, not_kept: str = "") -> None:
         """Give the right to compute back: the promise stays pending, anybody may try again."""

@@ -27,6 +27,7 @@ from resonate_nb.functions import stale_source
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
 from resonate_nb.notebook.analysis import analyse, cell_name
+from resonate_nb.notebook.chain import Chain, links_of
 from resonate_nb.notebook.definitions import replayable_definition
 from resonate_nb.notebook.keeping import Keeping, NotToBeKept
 from resonate_nb.notebook.origins import Unidentified
@@ -53,10 +54,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from resonate_nb.execution import Execution
-    from resonate_nb.fingerprint import Capture
     from resonate_nb.inputs import Identify
     from resonate_nb.limits import Limit
     from resonate_nb.notebook.options import CellOptions
+    from resonate_nb.notebook.remains import Ended, Remains
 
 
 class Refusal:
@@ -88,8 +89,11 @@ class CellRun:
         execution: Callable[[], Execution],
         options: CellOptions,
         tree: ast.Module,
+        *,
         identify: Identify,
+        remains: Remains,
     ) -> None:
+        self._remains = remains
         self._shell, self._open, self._options, self._tree = shell, execution, options, tree
         self._identify = identify
         self._analysis = analyse(tree)
@@ -104,6 +108,9 @@ class CellRun:
         self._recorder = Recorder(shell)
         self._draws = Draws()
         self._surroundings = Surroundings(self._namespace)
+        self._chain: Chain | None = None
+        self._earlier: Ended | None = None  # the attempt that this one continues, without a restart
+        self._code = ""  # digest of what the cell means
         self._skipped = False
         self._line = ""
         self._obstacle: str | None = None
@@ -129,6 +136,8 @@ class CellRun:
         delivered = self._delivered_or_plain(filename)
         if delivered is None:
             self._recorder.start()
+            if self._attempt is not None and self._chain is not None and not self._options.rerun:
+                self._chain.begin(self._attempt, filename)
             return
         self._skipped = self.kept = True
         replay(
@@ -161,11 +170,14 @@ class CellRun:
 
     def link(self, number: int) -> bool:
         """Return whether the statement is to be executed."""
+        if self._chain is not None and not self._skipped:
+            self._chain.reached(number)
         kinds = [each.kind for each in self._analysis.statements]
         self._surroundings.statement(imports=kinds[number : number + 1] == ["import"])
         if self._attempt is not None:
             self._remaking.before(number, self._namespace)
-        return not self._skipped
+        resumed = 0 if self._chain is None else self._chain.resumed
+        return not self._skipped and number >= resumed
 
     def end(self, result: Any) -> None:
         """Keep what the cell did, if it did it to the end."""
@@ -176,12 +188,23 @@ class CellRun:
             self._context.__exit__()
         error = KeyboardInterrupt() if result is None else result.error_before_exec or result.error_in_exec
         seconds = time.monotonic() - self._started
+        if self._chain is not None:
+            self._remains.add(
+                self._code,
+                self._inputs,
+                self._keeping,
+                draws=self._draws,
+                chain=self._chain,
+                failed=error is not None,
+            )
         if self._attempt is not None and error is not None:
             self._execution.abandon(self._attempt, error)
         elif self._attempt is not None:
             kept = self._keep_or_abandon(self._attempt, shown, result.result)
             if self._looked_at:
                 reason = few_words(self._execution, self._attempt)
+                resumed = "" if self._chain is None else self._chain.words
+                kept = f"{resumed}, {kept}" if resumed else kept
                 self._line = computed_line(self._name, seconds, self._inputs.seconds, kept, reason)
         elif self._obstacle is not None and error is None:
             self._line = computed_line(self._name, seconds, 0, f"not kept: {self._obstacle}", "")
@@ -214,8 +237,9 @@ class CellRun:
         self._execution = execution
         names = {name for name in self._analysis.inputs if not is_shells(name)}
         code = fingerprint_cell(self._tree, names - ignored, self._namespace, library=execution.library)
-        roots = frozenset(map(_root, code.captures))
+        roots = frozenset(each.root for each in code.captures)
         check_names("--ignore", ignored, roots.union(self._analysis.inputs), "read before it assigns it")
+        self._code = code.digest
         self._obstacle = self._obstacle_to_replay(code)
         if self._obstacle is None:
             try:
@@ -227,7 +251,15 @@ class CellRun:
     def _watch(self, code: Fingerprint, names: set[str]) -> None:
         """Take in the inputs as they are, to see later what has become of them."""
         options = self._options
-        captures = [each for each in code.captures if _root(each) not in options.ignore]
+        captures = [each for each in code.captures if each.root not in options.ignore]
+        self._earlier = None if options.rerun else self._remains.found(code.digest, captures)
+        if self._earlier is not None:
+            self._inputs = self._earlier.inputs
+            self._keeping = self._earlier.keeping.of_part(
+                self._analysis, names, only=options.outputs, apart=options.remake
+            )
+            self._draws.go_on_from(self._earlier.draws)
+            return
         self._inputs = Inputs({}, captures, self._identify)
         self._keeping = Keeping(
             self._namespace,
@@ -257,10 +289,32 @@ class CellRun:
         self._context.__enter__()
         files.watch(entry.context.trace, self._options.watch)
         self._surroundings.begin()
+        self._chain = self._links()
         if self.limited:
             self._limit = self._execution.limit(entry, awaits=awaits(self._tree))
             self._limit.begin()
         return None
+
+    def _links(self) -> Chain:
+        """Return the chain of the cell's statements, with their inputs as they are now."""
+        links = links_of(
+            self._tree,
+            self._inputs,
+            self._keeping,
+            self._namespace,
+            library=self._execution.library,
+            identify=self._identify,
+            ignored=self._options.ignore,
+            earlier=None if self._earlier is None else self._earlier.chain,
+        )
+        return Chain(
+            self._shell,
+            self._execution,
+            links,
+            draws=self._draws,
+            surroundings=self._surroundings,
+            recorder=self._recorder,
+        )
 
     def _enter(self, work: Work, filename: str, *, rerun: bool) -> Delivered | Attempt:
         caller = Caller(
@@ -387,7 +441,3 @@ class CellRun:
 def _kept(entry: Delivered) -> dict[str, Any]:
     kept: dict[str, Any] = entry.outcome.deliver()  # type: ignore[assignment]
     return kept
-
-
-def _root(capture: Capture) -> str:
-    return capture.path.partition(".")[0].partition("[")[0]

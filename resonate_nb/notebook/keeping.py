@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,19 @@ class Keeping:
         self._before = dict(namespace)
         self.references = Parts(inputs.captured)  # what an output may share with an input, by number
         self._attributes = Attributes(namespace, self.references.values())
+
+    def of_part(
+        self,
+        analysis: CellAnalysis,
+        names: set[str],
+        *,
+        only: frozenset[str] | None = None,
+        apart: frozenset[str] = frozenset(),
+    ) -> Keeping:
+        """Return what there is to keep of a part of the cell, or another cell, that has the same inputs."""
+        part = copy.copy(self)
+        vars(part).update(_analysis=analysis, _names=names, _only=only, _apart=apart)
+        return part
 
     def fits(self, kept: Mapping[str, Any]) -> bool:
         """Return whether the inputs consist of what they did, and the same names reach what is bound anew."""

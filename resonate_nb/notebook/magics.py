@@ -16,6 +16,7 @@ from resonate_nb.notebook.cells import CellRun, Refusal
 from resonate_nb.notebook.options import parse_options
 from resonate_nb.notebook.origins import Origins
 from resonate_nb.notebook.randomness import watch
+from resonate_nb.notebook.remains import Remains
 from resonate_nb.notebook.shell_names import RUN
 from resonate_nb.notebook.stage import show_inbox
 from resonate_nb.notebook.transform import guard, mark, marker, unmarked
@@ -50,6 +51,7 @@ class Extension:
         self._running: list[Running] = []
         self._numbers = itertools.count(1)
         self._origins = Origins(lambda: shell.user_ns)
+        self._remains = Remains()
 
     @classmethod
     def of(cls, shell: Any) -> Extension:
@@ -120,7 +122,14 @@ class Extension:
         if kind == "refused":
             return Refusal(UsageError(text))
         try:
-            return CellRun(self._shell, _execution, parse_options(text), tree, self._origins.of)
+            return CellRun(
+                self._shell,
+                _execution,
+                parse_options(text),
+                tree,
+                identify=self._origins.of,
+                remains=self._remains,
+            )
         except UsageError as refusal:
             return Refusal(refusal)
 

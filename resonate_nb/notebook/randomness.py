@@ -207,6 +207,21 @@ class Draws:
             "<seeded>": {name: name in watch.seeded for name in touched},
         }
 
+    @property
+    def conditions(self) -> list[tuple[str, str]]:
+        """The states that the cell began with of the generators that somebody had seeded."""
+        return [(name, state) for name, state in sorted(self._conditions.items()) if state is not None]
+
+    def go_on_from(self, earlier: Draws) -> None:
+        """Begin where another run of the cell began, which this one continues."""
+        self._before, self._conditions = dict(earlier._before), dict(earlier._conditions)
+
+    def go_on(self, kept: Mapping[str, Any]) -> None:
+        """Take for the cell's own what was drawn and seeded before the point at which it goes on."""
+        drawn = set(kept["<drawn>"])
+        self._drawn |= drawn
+        self._seeded_first |= kept["<seeded>"].keys() - drawn
+
     def loaded(self, name: str) -> None:
         """Take a generator's first state for the one that the cell began with."""
         self._before.setdefault(name, _digest(name))

@@ -1,4 +1,4 @@
-"""The operations that change a store: create, open, acquire, settle, release, note, and what else there is.
+"""The operations that change a store: create, open, keep, acquire, settle, release and others.
 
 Time is read once, by the caller, and travels in the operation as `now`.
 """
@@ -65,6 +65,21 @@ class Open:
         created = promise.created(self.now)
         rows.put(Entry(created))
         return created, True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Store a promise that is settled already; an id that exists stays as it is."""
+
+    promise: Promise
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> bool:
+        """Return whether it was stored."""
+        if rows.get(validate(self.promise.id)) is not None:
+            return False
+        rows.put(Entry(self.promise))
+        return True
 
 
 @dataclass(frozen=True, slots=True)

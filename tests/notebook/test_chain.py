@@ -1,0 +1,150 @@
+"""A cell goes on at the statement at which it was cut off, failed or was edited."""
+
+import pytest
+
+SETUP = """
+%load_ext resonate_nb
+import os, time, signal
+from resonate_nb.notebook import budget
+budget.SHARE = 10  # what a checkpoint may cost is another test's subject: machines are busy
+del budget
+def slow(n):
+    with open(f'ran-{n}', 'a') as file:
+        file.write('x')
+    time.sleep(0.05)
+    return n
+def die_once():
+    if not os.path.exists('died'):
+        open('died', 'w').close()
+        os.kill(os.getpid(), signal.SIGKILL)
+base = [0]
+"""
+BODY = """%%durable numbers
+print('first')
+a = slow(1)
+base.append(a)
+both = [base, a]
+print('second')
+b = slow(2)
+{last}"""
+
+
+def ran(kernel):
+    """How often each slow statement ran, in the life of this test."""
+    return [len((kernel.cwd / f"ran-{n}").read_text()) for n in (1, 2)]
+
+
+def last(kernel, statement, *, ok=True):
+    """Run the cell with this last statement; return what it printed."""
+    reply = kernel.run(BODY.format(last=statement))
+    assert (reply.error is None) is ok, reply.error
+    return reply.text
+
+
+def state(kernel):
+    return kernel.run("print(a, b, base, both, both[0] is base, y)").text.strip()
+
+
+def test_a_cell_whose_kernel_died_in_the_last_statement_runs_only_that(kernel):
+    kernel.run(SETUP)
+    assert kernel.run(BODY.format(last="die_once()\ny = 3")).status == "dead"
+    kernel.restart()
+    kernel.run(SETUP)
+    assert last(kernel, "die_once()\ny = 3") == "first\nsecond\n"
+    assert ran(kernel) == [1, 1]
+    assert state(kernel) == "1 2 [0, 1] [[0, 1], 1] True 3"
+
+
+def test_an_edit_of_the_last_statement_runs_only_that_also_after_a_restart(kernel):
+    kernel.run(SETUP)
+    last(kernel, "y = 3")
+    assert last(kernel, "y = 4") == "first\nsecond\n"
+    assert state(kernel) == "1 2 [0, 1] [[0, 1], 1] True 4"
+    kernel.restart()
+    kernel.run(SETUP)
+    last(kernel, "y = 5")
+    assert state(kernel) == "1 2 [0, 1] [[0, 1], 1] True 5"
+    assert ran(kernel) == [1, 1]
+
+
+def test_a_failed_statement_is_fixed_without_a_restart_and_what_it_changed_is_undone(kernel):
+    kernel.run(SETUP)
+    last(kernel, "base.append('half done'); y = nonsense", ok=False)
+    last(kernel, "y = 3")
+    assert ran(kernel) == [1, 1]
+    assert state(kernel) == "1 2 [0, 1] [[0, 1], 1] True 3"
+
+
+def test_a_name_that_was_missing_is_defined_and_the_same_cell_goes_on(kernel):
+    kernel.run(SETUP)
+    last(kernel, "y = later", ok=False)
+    kernel.run("later = 7")
+    last(kernel, "y = later")
+    assert ran(kernel) == [1, 1]
+    assert state(kernel) == "1 2 [0, 1] [[0, 1], 1] True 7"
+
+
+def test_a_settled_cell_that_is_run_again_over_what_it_changed_computes_as_a_plain_one(kernel):
+    kernel.run(SETUP)
+    last(kernel, "y = 3")
+    last(kernel, "y = 3")
+    assert state(kernel) == "1 2 [0, 1, 1] [[0, 1, 1], 1] True 3"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected", "times"),
+    [
+        ("base = [5]", "1 2 [5, 1] [[5, 1], 1] True 3", [1, 2]),
+        ("def slow(n, _then=slow):\n    return _then(n) * 10", "10 20 [0, 10] [[0, 10], 10] True 3", [2, 2]),
+    ],
+    ids=["an input", "a helper"],
+)
+def test_what_statements_read_or_call_changes_and_those_behind_run_again(kernel, change, expected, times):
+    kernel.run(SETUP)
+    last(kernel, "y = nonsense", ok=False)
+    kernel.restart()
+    kernel.run(SETUP)
+    kernel.run(change)
+    last(kernel, "y = 3")
+    assert state(kernel) == expected
+    assert ran(kernel) == times
+
+
+def test_a_renamed_cell_and_a_later_input_keep_the_checkpoints(kernel):
+    kernel.run(SETUP)
+    last(kernel, "y = nonsense", ok=False)
+    kernel.restart()
+    kernel.run(SETUP + "other = [1]")
+    reply = kernel.run(BODY.format(last="y = other").replace("numbers", "renamed"))
+    assert reply.error is None
+    assert ran(kernel) == [1, 1]
+    assert state(kernel) == "1 2 [0, 1] [[0, 1], 1] True [1]"
+
+
+def test_a_cell_with_await_goes_on_too(kernel):
+    cell = "%%durable\nimport asyncio\na = slow(1)\nawait asyncio.sleep(0.01)\nb = slow(2)\ny = {}"
+    kernel.run(SETUP)
+    assert kernel.run(cell.format("nonsense")).error[0] == "NameError"
+    kernel.restart()
+    kernel.run(SETUP)
+    assert kernel.run(cell.format("a + b")).error is None
+    assert ran(kernel) == [1, 1]
+    assert kernel.run("print(y)").text == "3\n"
+
+
+def test_no_checkpoint_is_kept_while_the_surroundings_are_changed(kernel):
+    kernel.run(SETUP)
+    cell = "%%durable\nos.environ['FOR_THIS'] = '1'\na = slow(1)\nb = slow(2)\n{}"
+    assert kernel.run(cell.format("nonsense")).error[0] == "NameError"
+    kernel.run("os.environ.pop('FOR_THIS', None)")
+    kernel.run(cell.format("print(os.environ['FOR_THIS'])"))
+    assert ran(kernel) == [2, 2]
+
+
+def test_rerun_ignores_the_checkpoints(kernel):
+    kernel.run(SETUP)
+    last(kernel, "y = nonsense", ok=False)
+    kernel.restart()
+    kernel.run(SETUP)
+    kernel.run(BODY.format(last="y = 3").replace("numbers", "numbers --rerun"))
+    assert ran(kernel) == [2, 2]
