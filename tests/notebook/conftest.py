@@ -72,7 +72,7 @@ class Process:
 class Pool:
     """Keeps a process that is as good as new, so that most tests need not wait for one."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, over=None):
         self.folder = folder
         self.spares = []
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -83,6 +83,9 @@ class Pool:
             "MPLCONFIGDIR": str(folder / "matplotlib"),
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
+        if over is not None:
+            paths = filter(None, [str(over), self.env.get("PYTHONPATH")])
+            self.env["PYTHONPATH"] = os.pathsep.join(paths)
 
     def kernel(self, folder):
         """Return a kernel that runs in a folder."""
@@ -230,6 +233,23 @@ def kernel_pool(tmp_path_factory):
     pool = Pool(tmp_path_factory.mktemp("kernels"))
     yield pool
     pool.close()
+
+
+@pytest.fixture(scope="session")
+def older_pool(tmp_path_factory):
+    """Return a function that gives kernels with other versions of packages, made at the first asking."""
+    from overlays import overlay
+
+    pools = {}
+
+    def pool(packages):
+        if packages not in pools:
+            pools[packages] = Pool(tmp_path_factory.mktemp("older"), overlay(*packages))
+        return pools[packages]
+
+    yield pool
+    for each in pools.values():
+        each.close()
 
 
 @pytest.fixture
