@@ -2,9 +2,9 @@
 
 import sys
 
-from tests.bench import calls, cells, edits, protocol
+from tests.bench import calls, cells, edits, protocol, steps
 
-SUBJECTS = {"calls": calls, "edits": edits, "cells": cells, "protocol": protocol}
+SUBJECTS = {"calls": calls, "edits": edits, "cells": cells, "protocol": protocol, "steps": steps}
 
 for name in sys.argv[1:] or SUBJECTS:
     print(f"\n{name}: {SUBJECTS[name].__doc__}\n")
