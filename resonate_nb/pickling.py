@@ -194,7 +194,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             if self._has_name(obj):
                 return rebuilding.notebook_object, (self._definitions.number(obj),)
             owner = find_in_notebook(obj.__qualname__.rpartition(".")[0])
-            if isinstance(owner, type) and owner is not self._within and vars(owner).get(obj.__name__) is obj:
+            if isinstance(owner, type) and owner is not self._within and _is_method(owner, obj):
                 return getattr, (owner, obj.__name__)
         if lives_in_module(obj):
             return function_by_value(obj)
@@ -306,6 +306,11 @@ def find_in_notebook(qualified_name: str) -> object | None:
     for name in qualified_name.split("."):
         found = vars(found).get(name) if isinstance(found, type | types.ModuleType) else None
     return found
+
+
+def _is_method(owner: type, function: types.FunctionType) -> bool:
+    found = vars(owner).get(function.__name__)
+    return (found.__func__ if isinstance(found, staticmethod) else found) is function
 
 
 def _has_identity(thing: object) -> bool:

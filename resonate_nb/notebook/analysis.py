@@ -40,6 +40,7 @@ class CellAnalysis:
     statements: tuple[Statement, ...]
     inputs: frozenset[str]  # may be read before the cell has surely bound them
     writes: frozenset[str]
+    sure_writes: frozenset[str]  # are bound whenever the cell ends normally
     deletes: frozenset[str]
     opaque: bool
 
@@ -70,6 +71,7 @@ def analyse(tree: ast.Module) -> CellAnalysis:
         statements=statements,
         inputs=frozenset(inputs),
         writes=frozenset().union(*(each.writes for each in statements)),
+        sure_writes=frozenset(sure),
         deletes=frozenset().union(*(each.deletes for each in statements)),
         opaque=any(each.opaque for each in statements),
     )

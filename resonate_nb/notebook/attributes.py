@@ -5,11 +5,12 @@ They are code: no input's digest tells of such a change, and running the definit
 
 from __future__ import annotations
 
+import _abc  # type: ignore[import-not-found]
+import abc
 import types
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.code.libraries import library_of
-from resonate_nb.code.live_code import module_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,10 +44,12 @@ def _owners(name: str, value: object) -> Iterator[tuple[str, object]]:
         yield from (
             (each.__qualname__, each) for each in value.__mro__ if library_of(each.__module__) is None
         )
-    elif isinstance(value, types.FunctionType | types.ModuleType):
-        module = value.__name__ if isinstance(value, types.ModuleType) else module_of(value)
-        if library_of(module) is None:
-            yield name, value
+    elif isinstance(value, types.FunctionType) or _is_own_module(value):
+        yield name, value
+
+
+def _is_own_module(value: object) -> bool:
+    return isinstance(value, types.ModuleType) and library_of(value.__name__) is None
 
 
 def _attributes_of(owner: Any) -> dict[str, object]:
@@ -54,6 +57,10 @@ def _attributes_of(owner: Any) -> dict[str, object]:
     if isinstance(owner, types.FunctionType):
         found |= {name: getattr(owner, name) for name in ("__code__", "__defaults__", "__kwdefaults__")}
         found |= getattr(owner, "registry", None) or {}  # of functools.singledispatch
+    if isinstance(owner, abc.ABCMeta):
+        # What was registered with an abstract class is in no attribute of it.
+        registered, *_ = _abc._get_dump(owner)  # noqa: SLF001 (there is no public way to ask)
+        found |= {f"register({each()})": each for each in registered}
     if isinstance(owner, types.ModuleType):
         # A submodule becomes an attribute of its package by being imported.
         found = {name: value for name, value in found.items() if not isinstance(value, types.ModuleType)}

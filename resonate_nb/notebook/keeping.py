@@ -7,6 +7,8 @@ import copy
 from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
 
+from resonate_nb.errors import UndigestibleInput
+from resonate_nb.fingerprint import content_digest
 from resonate_nb.notebook.attributes import Attributes
 from resonate_nb.notebook.hidden import call_of_ipython
 from resonate_nb.notebook.in_place import state_of
@@ -67,7 +69,8 @@ class Keeping:
         """Return whether the inputs consist of what they did, and the same names reach what is bound anew."""
         reaching: list[str] = kept["<reaching>"]
         same_parts: bool = kept["<parts>"] == self.references.kinds()
-        return same_parts and self._reaching(kept["<changed>"]) == reaching
+        left = all(self._digest_of(name) == digest for name, digest in kept["<left>"].items())
+        return same_parts and left and self._reaching(kept["<changed>"]) == reaching
 
     def collect(self, codec: Codec) -> tuple[dict[str, Any], Mapping[str, object]]:
         """Return what the cell leaves behind, and the references that it is written with.
@@ -119,6 +122,7 @@ class Keeping:
             "<contents>": dict(states),
             "<deleted>": sorted(filterfalse(is_shells, gone)),
             "<parts>": self.references.kinds(),
+            "<left>": self._left(outputs),
         }
         return {**outputs, **about, **anew}
 
@@ -135,6 +139,19 @@ class Keeping:
         nodes = (node for each in self._analysis.statements for node in ast.walk(each.node))
         calls = (call_of_ipython(node) for node in nodes if isinstance(node, ast.Call))
         return {"_exit_code" for call in calls if call is not None and call[0] == "system"}
+
+    def _left(self, outputs: Iterable[str]) -> dict[str, str | None]:
+        """Return digests of the names that the cell may have bound, and that are as they were."""
+        unsure = self._analysis.writes - self._analysis.sure_writes
+        left = {name for name in unsure & self._before.keys() if name in outputs}
+        same = {name for name in left if self._before[name] is self._namespace[name]}
+        return {name: self._digest_of(name) for name in sorted(same)}
+
+    def _digest_of(self, name: str) -> str | None:
+        try:
+            return content_digest(self._before[name], name)
+        except (KeyError, UndigestibleInput):
+            return None
 
     def _chosen(self, names: Iterable[str]) -> set[str]:
         return {name for name in names if self._only is None or name in self._only} - self._apart

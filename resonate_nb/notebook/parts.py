@@ -24,15 +24,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from resonate_nb.code.libraries import library_of
+from resonate_nb.code.live_code import module_of
+from resonate_nb.fingerprint import fingerprint
+
 # Values whose identity means nothing, or that are no part of anybody: code, modules.
 _ALONE: tuple[type, ...] = (
     *(type(None), bool, int, float, complex, str, bytes, range, slice, type(...), type(NotImplemented)),
-    *(type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.GenericAlias),
+    *(types.ModuleType, types.BuiltinFunctionType, types.GenericAlias),
     *(dt.date, dt.time, dt.timedelta, dt.tzinfo, decimal.Decimal),
     *(fractions.Fraction, pathlib.PurePath, uuid.UUID, enum.Enum),
 )
 _FAST = frozenset(_ALONE)
-_WITHOUT_IDENTITY = (tuple, frozenset)
+_CODE = (type, types.FunctionType)
 _OPEN = (list, tuple, deque, set, frozenset, dict, types.MethodType, functools.partial)
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 _POINTER = struct.calcsize("P")
@@ -64,13 +68,15 @@ class Parts(Mapping[str, object]):
             if isinstance(value, _ALONE) or _is_number_of_numpy(value):
                 continue
             held = contents(value)
-            if type(value) in _WITHOUT_IDENTITY:
+            if type(value) in (tuple, frozenset) or isinstance(value, _CODE):
                 self._others[id(value)] = value
             else:
                 self._numbers[id(value)] = len(self._parts)
                 self._parts.append(Part(value, root, held, _form(value)))
             if not isinstance(value, set | frozenset):  # its order is not the same everywhere
                 waiting.extend((root, each) for each in held)
+            if library_of(type(value).__module__) is None:
+                waiting.append((root, type(value)))
 
     def __getitem__(self, number: str) -> object:
         if not number.isdecimal() or int(number) >= len(self._parts):
@@ -113,6 +119,8 @@ class Parts(Mapping[str, object]):
 
 def contents(value: Any) -> tuple[object, ...]:
     """Return what an object directly holds, in an order that depends on its content alone."""
+    if isinstance(value, _CODE):
+        return _captured(value)
     if isinstance(value, list | tuple | deque | set | frozenset):
         return (*value, *attributes(value))
     if isinstance(value, dict):
@@ -126,6 +134,13 @@ def contents(value: Any) -> tuple[object, ...]:
     if isinstance(value, _numpy("random.Generator")):
         return (value.bit_generator,)
     return () if is_closed(value) else attributes(value)
+
+
+def _captured(code: Any) -> tuple[object, ...]:
+    """Return the data that a function or class of the user's own reads by name: it counts in digests."""
+    if library_of(module_of(code)) is not None and not getattr(code, "__closure__", None):
+        return ()
+    return tuple(each.read() for each in fingerprint(code).captures)
 
 
 def attributes(value: Any) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from traps import RESTARTED, ROWS
-from traps.row import Durable
+from traps.row import Durable, text
 
 HERE = Path(__file__).parent
 LINE = re.compile(r"[^\n]*: (computed|replayed|resumed)[^\n]*")  # under a durable cell
@@ -77,7 +77,7 @@ class Side:
     def _code(self, cell):
         if isinstance(cell, Durable):
             return cell.durable if self._durable else cell.plain
-        return cell
+        return text(cell)
 
 
 def _take_line(outputs):

@@ -1,6 +1,7 @@
 """What a row of the trap table is: cells, some of them durable, and what is expected of those."""
 
 from dataclasses import dataclass
+from textwrap import dedent
 
 PLAIN = "# plain\n"  # in place of a header, so that every line keeps its number
 
@@ -17,12 +18,12 @@ class Durable:
     @property
     def plain(self):
         """The cell without its header."""
-        return PLAIN + self.code
+        return PLAIN + text(self.code)
 
     @property
     def durable(self):
         """The cell with its header."""
-        return f"%%durable {self.options}\n{self.code}"
+        return f"%%durable {self.options}\n{text(self.code)}"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Row:
     cells: tuple  # texts, and `Durable` cells
     edited: tuple = ()  # what is run after the restart instead
     alone: bool = False  # it leaves something behind that only the end of the process takes away
+
+
+def text(code):
+    """Return code that is indented here as it stands in a notebook."""
+    return dedent(code).strip("\n")
 
 
 def row(id, *cells, edited=(), alone=False):
