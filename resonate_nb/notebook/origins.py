@@ -123,7 +123,8 @@ class Origins:
             text = self._known[id(owner)][1]
             if text is None:
                 raise Unidentified(path, type_name(part), "was used by a cell whose inputs can't be told")
-            return f"{type_name(part)} of {text} {attributes(part)}"
+            # A connection of sqlite3 counts the rows that were written through it.
+            return f"{type_name(part)} of {text} {attributes(part)} {getattr(part, 'total_changes', '')}"
 
         def attributes(part: object) -> str:
             """Return the digest of what Python can see of a part: it counts, and may change."""

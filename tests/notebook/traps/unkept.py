@@ -90,6 +90,12 @@ ROWS = [
         "print(n)",
     ),
     row(
+        "a connection that the cell writes through",
+        "import sqlite3\nconn = sqlite3.connect(':memory:')\nconn.execute('create table t (a)').close()",
+        Durable("conn.execute('insert into t values (1)').close()\nw = 1", computes="conn is a sqlite3"),
+        "print(conn.execute('select * from t').fetchall())",
+    ),
+    row(
         "another connection computes again",
         "path = 'x.db'",
         CONNECT.replace("'x.db'", "path"),
