@@ -5,48 +5,35 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb import file_records, files, pins, versions
+from resonate_nb import file_records, files
 from resonate_nb.context import entered
 from resonate_nb.errors import (
     MissingReference,
     NotKept,
-    PromiseConflict,
     ResonateError,
-    StaleSource,
     StoreFormat,
     StoreUnavailable,
 )
 from resonate_nb.execution import Attempt, Caller, Delivered
-from resonate_nb.explain import IGNORED, WATCHED, Explanation, forecast, refused_version
 from resonate_nb.file_records import Unrepeatable
-from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint_cell
-from resonate_nb.functions import stale_source
-from resonate_nb.ids import escape, validate_explicit
-from resonate_nb.inputs import Inputs
-from resonate_nb.notebook.analysis import analyse, cell_name
-from resonate_nb.notebook.chain import Chain, links_of
-from resonate_nb.notebook.definitions import replayable_definition
-from resonate_nb.notebook.keeping import Keeping, NotToBeKept
-from resonate_nb.notebook.origins import Unidentified
-from resonate_nb.notebook.randomness import Draws
+from resonate_nb.notebook.chain import Chain
+from resonate_nb.notebook.forecasting import forecast_of
+from resonate_nb.notebook.keeping import NotToBeKept
+from resonate_nb.notebook.reading import Reading
 from resonate_nb.notebook.recorder import Recorder
 from resonate_nb.notebook.remaking import Remaking, check_names
 from resonate_nb.notebook.replaying import define, replay
-from resonate_nb.notebook.shell_names import is_history, is_shells
 from resonate_nb.notebook.surroundings import Surroundings
 from resonate_nb.notebook.transform import awaits
 from resonate_nb.notebook.why import (
-    as_typed,
     computed_line,
     few_words,
     kept_words,
     replayed_line,
 )
 from resonate_nb.recent import OTHER_ALIASES, OTHER_DRAWS, Run
-from resonate_nb.versions import VERSION_DIGITS
 from resonate_nb.work import Outcome, Work
 
 if TYPE_CHECKING:
@@ -57,7 +44,7 @@ if TYPE_CHECKING:
     from resonate_nb.inputs import Identify
     from resonate_nb.limits import Limit
     from resonate_nb.notebook.options import CellOptions
-    from resonate_nb.notebook.remains import Ended, Remains
+    from resonate_nb.notebook.remains import Remains
 
 
 class Refusal:
@@ -93,11 +80,14 @@ class CellRun:
         identify: Identify,
         remains: Remains,
     ) -> None:
-        self._remains = remains
         self._shell, self._open, self._options, self._tree = shell, execution, options, tree
-        self._identify = identify
-        self._analysis = analyse(tree)
-        self._name = options.name or cell_name(self._analysis)
+        self._remains = remains
+        self._reading = Reading(tree, options, self._namespace, identify=identify, remains=remains)
+        self._analysis, self._draws, self._name = (
+            self._reading.analysis,
+            self._reading.draws,
+            self._reading.name,
+        )
         self._remaking = Remaking(self._analysis, options.remake)
         check_names("--outputs", options.outputs or (), self._analysis.inputs | self._bound, "assign or read")
         self.limited = options.timeout is not None
@@ -106,11 +96,8 @@ class CellRun:
         self._attempt: Attempt | None = None
         self._context: entered | None = None
         self._recorder = Recorder(shell)
-        self._draws = Draws()
         self._surroundings = Surroundings(self._namespace)
         self._chain: Chain | None = None
-        self._earlier: Ended | None = None  # the attempt that this one continues, without a restart
-        self._code = ""  # digest of what the cell means
         self._skipped = False
         self._line = ""
         self._obstacle: str | None = None
@@ -131,7 +118,8 @@ class CellRun:
         filename = sys._getframe(1).f_code.co_filename  # noqa: SLF001 (definitions must be found in the cell)
         if self._options.dry_run:
             self._skipped = True
-            print(self._forecast(filename))  # noqa: T201 (a person asked)
+            self._reading.take_in(execution := self._open())
+            print(forecast_of(execution, self._reading, filename))  # noqa: T201 (a person asked)
             return
         delivered = self._delivered_or_plain(filename)
         if delivered is None:
@@ -143,7 +131,7 @@ class CellRun:
         replay(
             self._shell,
             _kept(delivered),
-            self._keeping.references,
+            self._reading.keeping.references,
             remake=lambda: self._remaking.run(self._shell, filename),
         )
         self._line = replayed_line(self._name, delivered.promise, time.monotonic() - self._started)
@@ -190,9 +178,9 @@ class CellRun:
         seconds = time.monotonic() - self._started
         if self._chain is not None:
             self._remains.add(
-                self._code,
-                self._inputs,
-                self._keeping,
+                self._reading.code.digest,
+                self._reading.inputs,
+                self._reading.keeping,
                 draws=self._draws,
                 chain=self._chain,
                 failed=error is not None,
@@ -205,7 +193,7 @@ class CellRun:
                 reason = few_words(self._execution, self._attempt)
                 resumed = "" if self._chain is None else self._chain.words
                 kept = f"{resumed}, {kept}" if resumed else kept
-                self._line = computed_line(self._name, seconds, self._inputs.seconds, kept, reason)
+                self._line = computed_line(self._name, seconds, self._reading.inputs.seconds, kept, reason)
         elif self._obstacle is not None and error is None:
             self._line = computed_line(self._name, seconds, 0, f"not kept: {self._obstacle}", "")
         if self._line and self._looked_at and not self._recorder.clears_next:
@@ -214,11 +202,13 @@ class CellRun:
     def _delivered_or_plain(self, filename: str) -> Delivered | None:
         """Return what is kept of the cell; None if it is to be computed, and be it as a plain one."""
         try:
-            code = self._read()
+            self._execution = self._open()
+            self._reading.take_in(self._execution)
+            self._obstacle = self._reading.obstacle
             if self._obstacle is not None:
                 self._execution.recent.note(Run("cell", self._name, "", "plain", self._obstacle))
                 return None
-            return self._delivered(self._work(code, filename), filename)
+            return self._delivered(self._reading.work(self._execution, filename), filename)
         except (StoreUnavailable, StoreFormat) as problem:
             self._obstacle = str(problem)
             warnings.warn(f"{self._name} runs as a plain cell: {problem}", NotKept, stacklevel=3)
@@ -229,47 +219,6 @@ class CellRun:
             warnings.warn(f"{self._name} runs as a plain cell, for {self._obstacle}", NotKept, stacklevel=3)
         return None
 
-    def _read(self) -> Fingerprint:
-        """Take in what the cell means and reads, or what is in the way of keeping it."""
-        self._draws.begin()
-        files.watched(self._options.watch)
-        execution, ignored = self._open(), self._options.ignore
-        self._execution = execution
-        names = {name for name in self._analysis.inputs if not is_shells(name)}
-        code = fingerprint_cell(self._tree, names - ignored, self._namespace, library=execution.library)
-        roots = frozenset(each.root for each in code.captures)
-        check_names("--ignore", ignored, roots.union(self._analysis.inputs), "read before it assigns it")
-        self._code = code.digest
-        self._obstacle = self._obstacle_to_replay(code)
-        if self._obstacle is None:
-            try:
-                self._watch(code, (names - ignored) & self._namespace.keys())
-            except Unidentified as obstacle:
-                self._obstacle = str(obstacle)
-        return code
-
-    def _watch(self, code: Fingerprint, names: set[str]) -> None:
-        """Take in the inputs as they are, to see later what has become of them."""
-        options = self._options
-        captures = [each for each in code.captures if each.root not in options.ignore]
-        self._earlier = None if options.rerun else self._remains.found(code.digest, captures)
-        if self._earlier is not None:
-            self._inputs = self._earlier.inputs
-            self._keeping = self._earlier.keeping.of_part(
-                self._analysis, names, only=options.outputs, apart=options.remake
-            )
-            self._draws.go_on_from(self._earlier.draws)
-            return
-        self._inputs = Inputs({}, captures, self._identify)
-        self._keeping = Keeping(
-            self._namespace,
-            self._analysis,
-            names,
-            self._inputs,
-            only=options.outputs,
-            apart=options.remake,
-        )
-
     def _delivered(self, work: Work, filename: str) -> Delivered | None:
         entry = self._enter(work, filename, rerun=self._options.rerun)
         if isinstance(entry, Delivered) and not work.explicit and not self._draws.fit(_kept(entry)):
@@ -277,7 +226,7 @@ class CellRun:
             entry = self._enter(work, filename, rerun=False)
         if isinstance(entry, Delivered):
             kept = _kept(entry)
-            if self._keeping.fits(kept) and self._draws.fit(kept):
+            if self._reading.keeping.fits(kept) and self._draws.fit(kept):
                 return entry
             entry = self._enter(work, filename, rerun=True)
             reason = OTHER_ALIASES if self._draws.fit(kept) else OTHER_DRAWS
@@ -297,20 +246,10 @@ class CellRun:
 
     def _links(self) -> Chain:
         """Return the chain of the cell's statements, with their inputs as they are now."""
-        links = links_of(
-            self._tree,
-            self._inputs,
-            self._keeping,
-            self._namespace,
-            library=self._execution.library,
-            identify=self._identify,
-            ignored=self._options.ignore,
-            earlier=None if self._earlier is None else self._earlier.chain,
-        )
         return Chain(
             self._shell,
             self._execution,
-            links,
+            self._reading.links(self._execution),
             draws=self._draws,
             surroundings=self._surroundings,
             recorder=self._recorder,
@@ -318,85 +257,13 @@ class CellRun:
 
     def _enter(self, work: Work, filename: str, *, rerun: bool) -> Delivered | Attempt:
         caller = Caller(
-            references=self._keeping.references,
+            references=self._reading.keeping.references,
             prepare=lambda: define(self._shell, self._analysis, filename),
         )
         try:
             return self._execution.enter(work, caller, rerun=rerun)
         except MissingReference:  # the inputs do not consist of what they did: nothing is put into them
             return self._execution.enter(work, caller, rerun=True)
-
-    def _forecast(self, filename: str) -> str:
-        code = self._read()
-        if self._obstacle is not None:
-            return f"{self._name}: would be computed, as each time: {self._obstacle}"
-        code, number = as_typed(code, filename), self._options.version
-        refused = refused_version(self._execution, f"cell/{self._name}", number, code) if number else None
-        if refused is not None:
-            return str(refused)
-        work, rerun = self._work(code, filename), self._options.rerun
-        reason = ""
-        if not rerun:
-            work, reason = self._misfit(work)
-        if reason:
-            return str(Explanation(f"{self._name}: would be computed", (reason,)))
-        return str(forecast(self._execution, work, parts=code.parts, rerun=rerun))
-
-    def _misfit(self, work: Work) -> tuple[Work, str]:
-        """Return the work with the states that it draws from, and why what is kept of it does not fit."""
-        caller = Caller(references=self._keeping.references)
-        with suppress(PromiseConflict, MissingReference):  # the forecast says more
-            found = self._execution.find(work, caller)
-            if found is not None and not work.explicit and not self._draws.fit(_kept(found)):
-                work = self._draws.among_inputs_of(work, _kept(found))
-                found = self._execution.find(work, caller)
-            if found is not None and not self._draws.fit(_kept(found)):
-                return work, OTHER_DRAWS
-            if found is not None and not self._keeping.fits(_kept(found)):
-                return work, OTHER_ALIASES
-        return work, ""
-
-    def _work(self, code: Fingerprint, filename: str) -> Work:
-        number = self._options.version
-        if number is not None and not self._options.dry_run:
-            pins.check(self._execution, f"cell/{self._name}", number, code, "raise")
-        version = code.digest[:VERSION_DIGITS] if number is None else f"v{number}"
-        inputs, id = self._inputs.digest, self._options.id
-        if self._options.watch:  # what was kept before the files were named knows nothing of them
-            inputs = content_digest([inputs, *self._options.watch])
-        return Work(
-            id=validate_explicit(id) if id else f"cell/{escape(self._name)}@{version}/{inputs}",
-            kind="cell",
-            name=self._name,
-            version=version,
-            inputs=inputs,
-            fingerprint=code.digest,
-            explicit=id is not None,
-            timeout=self._options.timeout,
-            tags=self._tags(),
-            about=self._inputs.about,
-            root="",
-            record=lambda: self._remember(as_typed(code, filename)),
-        ).under(self._execution.prefix)
-
-    def _tags(self) -> dict[str, str]:
-        named = {IGNORED: sorted(self._options.ignore), WATCHED: self._options.watch}
-        return {tag: ", ".join(names) for tag, names in named.items() if names}
-
-    def _remember(self, code: Fingerprint) -> None:
-        versions.remember(self._execution, f"cell/{self._name}", self._options.version, code)
-
-    def _obstacle_to_replay(self, code: Fingerprint) -> str | None:
-        """Return why the cell can't be replayed, as far as is known before it runs."""
-        if code.stale is not None:
-            warnings.warn(stale_source(self._name, code.stale), StaleSource, stacklevel=5)
-            return f"the source of {code.stale} on disk is not the code that runs"
-        if self._analysis.opaque:
-            return "it reads or binds names that can't be seen (exec, a star import, %run or the like)"
-        if history := sorted(filter(is_history, self._analysis.inputs - self._options.ignore)):
-            return f"it reads {history[0]}, which depends on the cells that ran before"
-        reasons = (replayable_definition(each, self._analysis) for each in self._analysis.statements)
-        return next((reason for reason in reasons if reason is not None), None)
 
     def _keep_or_abandon(self, attempt: Attempt, shown: tuple[Any, ...], last: Any) -> str:
         try:
@@ -419,7 +286,7 @@ class CellRun:
         draws = self._draws.to_keep()
         file_records.record_of(attempt.context.trace)
         self._surroundings.refuse_changes()
-        value, references = self._keeping.collect(codec)
+        value, references = self._reading.keeping.collect(codec)
         value |= {**draws, "<shown>": list(shown), "<seconds>": time.monotonic() - self._started}
         if last is not None and not codec.unpicklable_parts({"<last>": last}):
             value["<last>"] = last
