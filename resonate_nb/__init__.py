@@ -1,7 +1,8 @@
 """Durable notebooks: kill the kernel, run again, go on."""
 
-from resonate_nb.children import idempotency_key
-from resonate_nb.context import current
+from resonate_nb.corridor.children import idempotency_key
+from resonate_nb.corridor.context import current
+from resonate_nb.corridor.naming import opaque
 from resonate_nb.errors import (
     AlreadySettled,
     DamagedValue,
@@ -28,12 +29,11 @@ from resonate_nb.errors import (
 )
 from resonate_nb.files import File
 from resonate_nb.handles import Handle
-from resonate_nb.naming import opaque
 from resonate_nb.people import aapprove, aask, achoose, aform, approve, ask, choose, form
 from resonate_nb.promise import Promise, State
 from resonate_nb.resonate import Resonate, configure, durable, find, restart
 from resonate_nb.retry import Constant, Exponential, Linear, Never
-from resonate_nb.version_table import Version
+from resonate_nb.versioning.version_table import Version
 
 __all__ = [
     "AlreadySettled",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb import answers, inbox, views
+from resonate_nb import views
+from resonate_nb.enquiry import answers, inbox
+from resonate_nb.enquiry.questions import question_of
 from resonate_nb.errors import InvalidAnswer
 from resonate_nb.promise import State
-from resonate_nb.questions import question_of
 from resonate_nb.resonate import Resonate
 
 if TYPE_CHECKING:

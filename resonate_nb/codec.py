@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from resonate_nb import container, exceptions_codec, unpicklable
-from resonate_nb.container import FORMAT, Kind
 from resonate_nb.errors import (
     DamagedValue,
     PromiseRejected,
@@ -20,14 +18,16 @@ from resonate_nb.errors import (
     Unpicklable,
     UnreadableValue,
 )
-from resonate_nb.pickling import NO_REFERENCES, Pickled, Pickling
-from resonate_nb.plain_json import from_json, to_json
 from resonate_nb.promise import Buffer, Value
+from resonate_nb.values import container, exceptions_codec, unpicklable
+from resonate_nb.values.container import FORMAT, Kind
+from resonate_nb.values.pickling import NO_REFERENCES, Pickled, Pickling
+from resonate_nb.values.plain_json import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from resonate_nb.keys import SigningKey
+    from resonate_nb.values.keys import SigningKey
 
 HEADER = "resonate-nb-codec"
 HEADERS = {HEADER: str(FORMAT)}

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from xxhash import xxh3_128
 
-from resonate_nb.digest_arrays import array_kind
-from resonate_nb.digest_forms import Content, Form, Refused, kind_of, own_kind, type_name
-from resonate_nb.digest_frames import frame_kind
-from resonate_nb.digest_scalars import COLUMN_OF, COLUMN_WRITERS, INLINE, SCALARS, encode, frame
+from resonate_nb.content.digest_arrays import array_kind
+from resonate_nb.content.digest_forms import Content, Form, Refused, kind_of, own_kind, type_name
+from resonate_nb.content.digest_frames import frame_kind
+from resonate_nb.content.digest_scalars import COLUMN_OF, COLUMN_WRITERS, INLINE, SCALARS, encode, frame
 from resonate_nb.errors import UndigestibleInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from resonate_nb.digest_forms import Kind
+    from resonate_nb.content.digest_forms import Kind
 
     # Where a node was found: the way to its owner, the owner, and which of its parts the node is.
     Path = str | tuple["Path", object, int]

@@ -11,36 +11,36 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from resonate_nb import children, leases
-from resonate_nb.attempts import Attempt, Caller, Delivered
-from resonate_nb.called import note_called
-from resonate_nb.claiming import Claiming
-from resonate_nb.computing import Computing
-from resonate_nb.context import current
-from resonate_nb.coroutines import Coroutines
-from resonate_nb.deadlines import Watcher, end_if_over
-from resonate_nb.delivering import NOBODY, Delivering
+from resonate_nb.corridor import children, leases
+from resonate_nb.corridor.attempts import Attempt, Caller, Delivered
+from resonate_nb.corridor.called import note_called
+from resonate_nb.corridor.claiming import Claiming
+from resonate_nb.corridor.computing import Computing
+from resonate_nb.corridor.context import current
+from resonate_nb.corridor.coroutines import Coroutines
+from resonate_nb.corridor.deadlines import Watcher, end_if_over
+from resonate_nb.corridor.delivering import NOBODY, Delivering
+from resonate_nb.corridor.limits import Limit
+from resonate_nb.corridor.retrying import Retrying
+from resonate_nb.corridor.settling import Settling
+from resonate_nb.corridor.threads import Steps
 from resonate_nb.errors import LeaseLost, NoSuchPromise, PromiseConflict
-from resonate_nb.file_records import BECAUSE_TAG
 from resonate_nb.ids import validate
-from resonate_nb.limits import Limit
+from resonate_nb.opened.file_records import BECAUSE_TAG
 from resonate_nb.promise import State
 from resonate_nb.recent import ASKED, Recent, Run
-from resonate_nb.retrying import Retrying
-from resonate_nb.settling import Settling
 from resonate_nb.store.operations import Forget, Open, Settle
-from resonate_nb.threads import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from resonate_nb.clock import Clock
-    from resonate_nb.code_world import LoadedCode
     from resonate_nb.codec import Codec
-    from resonate_nb.context import Context
+    from resonate_nb.corridor.context import Context
+    from resonate_nb.corridor.work import Outcome, Work
     from resonate_nb.promise import Promise
     from resonate_nb.store.base import Store
-    from resonate_nb.work import Outcome, Work
+    from resonate_nb.versioning.code_world import LoadedCode
 
 __all__ = ["Attempt", "Caller", "Delivered", "Execution"]
 

@@ -10,27 +10,30 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from resonate_nb import about, file_records, leases, pins, readable
+from resonate_nb import about, readable
+from resonate_nb.corridor import leases
+from resonate_nb.corridor.failures import LAST_ERROR
+from resonate_nb.corridor.work import conflict
 from resonate_nb.errors import DamagedValue, NoSuchPromise, UntrustedValue
-from resonate_nb.failures import LAST_ERROR
-from resonate_nb.file_records import BECAUSE_TAG
 from resonate_nb.fingerprint import difference
 from resonate_nb.ids import escape, generation
+from resonate_nb.opened import file_records
+from resonate_nb.opened.file_records import BECAUSE_TAG
 from resonate_nb.promise import Promise, State
 from resonate_nb.recent import ASKED
 from resonate_nb.store.base import Query
+from resonate_nb.versioning import pins
 from resonate_nb.versions import VERSION_DIGITS, record_of
-from resonate_nb.work import conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from resonate_nb.about import About, Noted
+    from resonate_nb.corridor.work import Work
     from resonate_nb.execution import Execution
     from resonate_nb.fingerprint import Fingerprint, Part
     from resonate_nb.recent import Run
     from resonate_nb.store.base import Entry
-    from resonate_nb.work import Work
 
 IGNORED = "rnb:ignored"  # the tag with the names that `--ignore` took out of the inputs
 WATCHED = "rnb:watched"  # the tag with the files that `--watch` names

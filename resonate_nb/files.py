@@ -7,16 +7,16 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from resonate_nb import file_records
 from resonate_nb.errors import UndigestibleInput, UsageError
-from resonate_nb.file_states import Unsettled, digest_at, stamp
-from resonate_nb.tracing import placed
+from resonate_nb.opened import file_records
+from resonate_nb.opened.file_states import Unsettled, digest_at, stamp
+from resonate_nb.opened.tracing import placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from resonate_nb.opened.tracing import Trace
     from resonate_nb.promise import Promise
-    from resonate_nb.tracing import Trace
 
 
 class File(os.PathLike[str]):

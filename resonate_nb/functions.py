@@ -9,10 +9,13 @@ import types
 import warnings
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
 
-from resonate_nb import handles, mapping, naming, pins, versions
+from resonate_nb import handles, mapping, versions
 from resonate_nb.about import recorded
-from resonate_nb.binding import bound_call
-from resonate_nb.children import Place, drawn_place, next_place
+from resonate_nb.corridor import naming
+from resonate_nb.corridor.binding import bound_call
+from resonate_nb.corridor.children import Place, drawn_place, next_place
+from resonate_nb.corridor.naming import Opaque
+from resonate_nb.corridor.work import Work, nothing_changed
 from resonate_nb.decorating import (
     checked_identity,
     checked_version,
@@ -25,23 +28,22 @@ from resonate_nb.errors import StaleSource, UsageError
 from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
-from resonate_nb.naming import Opaque
 from resonate_nb.promise import NO_TEXTS
 from resonate_nb.retry import policy_of
-from resonate_nb.version_table import table_of
-from resonate_nb.work import Work, nothing_changed
+from resonate_nb.versioning import pins
+from resonate_nb.versioning.version_table import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
-    from resonate_nb.attempts import Caller
-    from resonate_nb.code_world import LoadedCode
+    from resonate_nb.corridor.attempts import Caller
     from resonate_nb.durations import Duration
     from resonate_nb.execution import Execution
     from resonate_nb.handles import Handle
     from resonate_nb.promise import Promise, Value
     from resonate_nb.retry import Policy
-    from resonate_nb.version_table import Versions
+    from resonate_nb.versioning.code_world import LoadedCode
+    from resonate_nb.versioning.version_table import Versions
     from resonate_nb.versions import VersionRecord
 
 P = ParamSpec("P")

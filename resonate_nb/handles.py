@@ -10,22 +10,22 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
-from resonate_nb.attempts import Caller
-from resonate_nb.deadlines import end_if_over
+from resonate_nb.corridor.attempts import Caller
+from resonate_nb.corridor.deadlines import end_if_over
+from resonate_nb.corridor.threads import Pool
+from resonate_nb.corridor.work import Outcome
 from resonate_nb.durations import milliseconds
 from resonate_nb.errors import NoSuchPromise, PromiseCanceled
 from resonate_nb.ids import validate
 from resonate_nb.promise import State
-from resonate_nb.threads import Pool
-from resonate_nb.work import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from resonate_nb.corridor.work import Work
     from resonate_nb.durations import Duration
     from resonate_nb.execution import Execution
     from resonate_nb.promise import Promise
-    from resonate_nb.work import Work
 
 R = TypeVar("R")
 

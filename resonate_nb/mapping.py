@@ -7,18 +7,18 @@ import sys
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from resonate_nb.context import carried
+from resonate_nb.corridor.context import carried
+from resonate_nb.corridor.work import Outcome
 from resonate_nb.errors import Pending, UsageError
 from resonate_nb.execution import Attempt
-from resonate_nb.work import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from resonate_nb.children import Place
+    from resonate_nb.corridor.children import Place
+    from resonate_nb.corridor.work import Work
     from resonate_nb.execution import Execution
     from resonate_nb.functions import DurableFunction
-    from resonate_nb.work import Work
 
 _CHUNK = 500  # items that are looked up in one read
 

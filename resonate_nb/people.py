@@ -27,19 +27,27 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, cast, overload
 
-from resonate_nb import asking, resonate
-from resonate_nb.asking import Policy
+from resonate_nb import resonate
+from resonate_nb.enquiry import asking
+from resonate_nb.enquiry.asking import Policy
+from resonate_nb.enquiry.questions import (
+    Kind,
+    Question,
+    as_json,
+    checked_schema,
+    options_schema,
+    typed_schema,
+)
+from resonate_nb.enquiry.shown import digest_of_shown, mimebundle
+from resonate_nb.enquiry.terminal import Terminal
 from resonate_nb.fingerprint import content_digest
 from resonate_nb.promise import NO_TEXTS
-from resonate_nb.questions import Kind, Question, as_json, checked_schema, options_schema, typed_schema
-from resonate_nb.shown import digest_of_shown, mimebundle
-from resonate_nb.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from resonate_nb.asking import Stage
     from resonate_nb.durations import Duration
+    from resonate_nb.enquiry.asking import Stage
 
 T = TypeVar("T")
 

@@ -8,27 +8,28 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
-from resonate_nb import binding, views
+from resonate_nb import views
 from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.codec import Codec
+from resonate_nb.corridor import binding
 from resonate_nb.execution import Execution
-from resonate_nb.file_states import leave_out
 from resonate_nb.fingerprint import describe_code
 from resonate_nb.functions import DurableFunction
 from resonate_nb.handles import Handle
-from resonate_nb.keys import key_path, load_key
+from resonate_nb.opened.file_states import leave_out
 from resonate_nb.promise import NO_TEXTS, State
+from resonate_nb.values.keys import key_path, load_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from resonate_nb.corridor.naming import Opaque
     from resonate_nb.durations import Duration
-    from resonate_nb.keys import SigningKey
-    from resonate_nb.naming import Opaque
-    from resonate_nb.pins import OnChange
     from resonate_nb.promise import Promise
     from resonate_nb.retry import Policy
     from resonate_nb.store.base import Store
+    from resonate_nb.values.keys import SigningKey
+    from resonate_nb.versioning.pins import OnChange
 
 P = ParamSpec("P")
 R = TypeVar("R")

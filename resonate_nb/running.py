@@ -12,8 +12,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-from resonate_nb import inbox
-from resonate_nb.asking import NOTEBOOK_VARIABLE
+from resonate_nb.enquiry import inbox
+from resonate_nb.enquiry.asking import NOTEBOOK_VARIABLE
 from resonate_nb.errors import Pending, UsageError
 from resonate_nb.resonate import STORE_VARIABLE, Resonate, default_folder
 

@@ -12,15 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from resonate_nb import pins
-from resonate_nb.code_world import LoadedCode, load_code
 from resonate_nb.errors import DamagedValue, UntrustedValue, VersionMissing
 from resonate_nb.fingerprint import Part
 from resonate_nb.ids import escape
 from resonate_nb.promise import Promise, State
 from resonate_nb.store.base import Query
 from resonate_nb.store.operations import Create, Settle
-from resonate_nb.stored_code import dump_code
+from resonate_nb.versioning import pins
+from resonate_nb.versioning.code_world import LoadedCode, load_code
+from resonate_nb.versioning.stored_code import dump_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

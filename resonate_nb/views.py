@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb import about, failures, readable
+from resonate_nb import about, readable
+from resonate_nb.corridor import failures
 from resonate_nb.errors import NoSuchPromise, UsageError
-from resonate_nb.pins import PIN_KIND
 from resonate_nb.promise import NEVER, Promise, State
 from resonate_nb.store.base import Query
+from resonate_nb.versioning.pins import PIN_KIND
 from resonate_nb.versions import VERSION_KIND
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Questions put into a store, as a notebook would, without anybody who waits for them."""
 
 from resonate_nb.clock import SystemClock
+from resonate_nb.enquiry.questions import Question
 from resonate_nb.promise import Promise
-from resonate_nb.questions import Question
 from resonate_nb.store.disk import DiskStore
 from resonate_nb.store.operations import Create
 

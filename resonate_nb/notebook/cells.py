@@ -7,8 +7,9 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb import file_records, files
-from resonate_nb.context import entered
+from resonate_nb import files
+from resonate_nb.corridor.context import entered
+from resonate_nb.corridor.work import Outcome, Work
 from resonate_nb.errors import (
     MissingReference,
     NotKept,
@@ -17,7 +18,6 @@ from resonate_nb.errors import (
     StoreUnavailable,
 )
 from resonate_nb.execution import Attempt, Caller, Delivered
-from resonate_nb.file_records import Unrepeatable
 from resonate_nb.notebook.chain import Chain
 from resonate_nb.notebook.forecasting import forecast_of
 from resonate_nb.notebook.keeping import NotToBeKept
@@ -33,16 +33,17 @@ from resonate_nb.notebook.why import (
     kept_words,
     replayed_line,
 )
+from resonate_nb.opened import file_records
+from resonate_nb.opened.file_records import Unrepeatable
 from resonate_nb.recent import OTHER_ALIASES, OTHER_DRAWS, Run
-from resonate_nb.work import Outcome, Work
 
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable
 
+    from resonate_nb.corridor.limits import Limit
     from resonate_nb.execution import Execution
     from resonate_nb.inputs import Identify
-    from resonate_nb.limits import Limit
     from resonate_nb.notebook.options import CellOptions
     from resonate_nb.notebook.remains import Remains
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb import readable
-from resonate_nb.attempts import Caller
+from resonate_nb.corridor.attempts import Caller
+from resonate_nb.corridor.work import Outcome, Work
 from resonate_nb.errors import MissingReference, ResonateError, StoreUnavailable, Unpicklable
-from resonate_nb.file_records import Unrepeatable
 from resonate_nb.fingerprint import content_digest, fingerprint_cell
 from resonate_nb.inputs import Inputs
 from resonate_nb.notebook.analysis import CellAnalysis, analyse
@@ -21,13 +21,13 @@ from resonate_nb.notebook.budget import Budget, rough_size
 from resonate_nb.notebook.keeping import Keeping, NotToBeKept
 from resonate_nb.notebook.replaying import define, replay
 from resonate_nb.notebook.shell_names import is_shells
-from resonate_nb.work import Outcome, Work
+from resonate_nb.opened.file_records import Unrepeatable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resonate_nb.attempts import Attempt
     from resonate_nb.code.libraries import Policy
+    from resonate_nb.corridor.attempts import Attempt
     from resonate_nb.execution import Execution
     from resonate_nb.inputs import Identify
     from resonate_nb.notebook.randomness import Draws

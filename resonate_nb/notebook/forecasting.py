@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb.attempts import Caller
+from resonate_nb.corridor.attempts import Caller
 from resonate_nb.errors import MissingReference, PromiseConflict
 from resonate_nb.explain import Explanation, forecast, refused_version
 from resonate_nb.notebook.why import as_typed
@@ -14,9 +14,9 @@ from resonate_nb.recent import OTHER_ALIASES, OTHER_DRAWS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from resonate_nb.corridor.work import Work
     from resonate_nb.execution import Execution
     from resonate_nb.notebook.reading import Reading
-    from resonate_nb.work import Work
 
 
 def forecast_of(execution: Execution, reading: Reading, filename: str) -> str:

@@ -17,7 +17,7 @@ import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb.digest_forms import type_name
+from resonate_nb.content.digest_forms import type_name
 from resonate_nb.errors import ResonateError
 from resonate_nb.fingerprint import content_digest, fingerprint_cell
 from resonate_nb.notebook.reach import reaches

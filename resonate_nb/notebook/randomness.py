@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from resonate_nb.work import Work
+    from resonate_nb.corridor.work import Work
 
 _SEEDING = re.compile(r"(seed|set_?state|set_rng_state)\w*\s*\(")
 _originals: dict[Callable[..., Any], Callable[..., Any]] = {}  # by what stands in their place

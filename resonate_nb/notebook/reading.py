@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb import files, pins, versions
+from resonate_nb import files, versions
+from resonate_nb.corridor.work import Work
 from resonate_nb.errors import StaleSource
 from resonate_nb.explain import IGNORED, WATCHED
 from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint_cell
@@ -21,8 +22,8 @@ from resonate_nb.notebook.randomness import Draws
 from resonate_nb.notebook.remaking import check_names
 from resonate_nb.notebook.shell_names import is_history, is_shells
 from resonate_nb.notebook.why import as_typed
+from resonate_nb.versioning import pins
 from resonate_nb.versions import VERSION_DIGITS
-from resonate_nb.work import Work
 
 if TYPE_CHECKING:
     import ast

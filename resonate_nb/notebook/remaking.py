@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.utils.capture import capture_output
 
-from resonate_nb.digest_forms import type_name
+from resonate_nb.content.digest_forms import type_name
 from resonate_nb.errors import ResonateError, UsageError
 from resonate_nb.fingerprint import content_digest, fingerprint_cell
 from resonate_nb.inputs import Inputs

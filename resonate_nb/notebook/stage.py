@@ -6,16 +6,16 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb import inbox
-from resonate_nb.cards import card
+from resonate_nb.enquiry import inbox
+from resonate_nb.enquiry.cards import card
 from resonate_nb.errors import Pending
 from resonate_nb.notebook.displays import Display
 
 if TYPE_CHECKING:
-    from resonate_nb.asking import Showing
+    from resonate_nb.enquiry.asking import Showing
+    from resonate_nb.enquiry.questions import Question
     from resonate_nb.execution import Execution
     from resonate_nb.promise import Promise
-    from resonate_nb.questions import Question
 
 
 class NotebookStage:

@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb import explain, readable
+from resonate_nb.corridor.failures import LAST_ERROR
 from resonate_nb.errors import NoSuchPromise, UsageError
-from resonate_nb.failures import LAST_ERROR
-from resonate_nb.file_records import BECAUSE_TAG
 from resonate_nb.functions import DurableFunction
 from resonate_nb.notebook.transform import DURABLE
+from resonate_nb.opened.file_records import BECAUSE_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resonate_nb.attempts import Attempt
+    from resonate_nb.corridor.attempts import Attempt
     from resonate_nb.execution import Execution
     from resonate_nb.fingerprint import Fingerprint
     from resonate_nb.promise import Promise

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode
 
-from resonate_nb import answers
+from resonate_nb.enquiry import answers
+from resonate_nb.enquiry.inbox import Waiting, waiting_among
+from resonate_nb.enquiry.questions import QUESTION, question_of
 from resonate_nb.errors import AlreadySettled, InvalidAnswer, NoSuchPromise, ResonateError
-from resonate_nb.inbox import Waiting, waiting_among
-from resonate_nb.questions import QUESTION, question_of
 from resonate_nb.server.pages.controls import Unreadable
 from resonate_nb.server.pages.fields import Sent, answer_in, comment_in
 from resonate_nb.server.pages.inbox import Listed, Notice, Place, Refusal, inbox_page
 from resonate_nb.server.refusals import Refused
 
 if TYPE_CHECKING:
+    from resonate_nb.enquiry.questions import Question
     from resonate_nb.promise import Promise
-    from resonate_nb.questions import Question
     from resonate_nb.server.service import Service
 
 _WAITS_NO_MORE = ("status", "This question waits no more.")

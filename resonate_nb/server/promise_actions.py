@@ -7,14 +7,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from resonate_nb.answers import check
 from resonate_nb.codec import HEADER
+from resonate_nb.enquiry.answers import check
 from resonate_nb.errors import InvalidAnswer
-from resonate_nb.plain_json import from_json
 from resonate_nb.promise import TIMER_TAG, Promise, State
 from resonate_nb.server.wire import promise_record
 from resonate_nb.store.operations import Create, Settle
 from resonate_nb.store.tasks import TARGET_TAG, await_one
+from resonate_nb.values.plain_json import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,9 +11,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.codec import HEADER
-from resonate_nb.plain_json import from_json
 from resonate_nb.promise import NEVER, Promise, Value
 from resonate_nb.server.refusals import Refused
+from resonate_nb.values.plain_json import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb import answers
+from resonate_nb.enquiry import answers
 from resonate_nb.errors import AlreadySettled, InvalidAnswer, InvalidId, NoSuchPromise, StoreUnavailable
 from resonate_nb.ids import validate, validate_explicit
 from resonate_nb.promise import NEVER, SETTLED_BY_CLIENTS, Promise, State

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from resonate_nb.failures import Failures
+from resonate_nb.corridor.failures import Failures
 from resonate_nb.promise import State
 from resonate_nb.store.base import Query
 from resonate_nb.store.disk import DiskStore

@@ -9,7 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from resonate_nb import Resonate, inbox
+from resonate_nb import Resonate
+from resonate_nb.enquiry import inbox
 from resonate_nb.cli import main
 from resonate_nb.clock import SystemClock
 from resonate_nb.store.base import Query

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from resonate_nb.enquiry.questions import Question
 from resonate_nb.promise import State
-from resonate_nb.questions import Question
 from resonate_nb.server.pages.fields import answer_in, fields_of
 from tests.asking import Asker
 from tests.jupyter_servers import jupyter_server

@@ -28,8 +28,8 @@ from resonate_nb.errors import (
     UnreadableValue,
     UntrustedValue,
 )
-from resonate_nb.keys import SigningKey
 from resonate_nb.promise import Buffer, Value
+from resonate_nb.values.keys import SigningKey
 
 ID = "f@1/abc"
 CODEC = Codec(SigningKey(b"k" * 32))
@@ -437,7 +437,7 @@ def test_a_class_that_is_gone_makes_a_value_unreadable_not_damaged(monkeypatch):
 
 
 def test_code_of_another_python_is_not_run(monkeypatch):
-    monkeypatch.setattr("resonate_nb.rebuilding.BYTECODE", "cpython-27")
+    monkeypatch.setattr("resonate_nb.values.rebuilding.BYTECODE", "cpython-27")
     encoded = CODEC.encode(lambda: 1, id=ID)
     monkeypatch.undo()
 

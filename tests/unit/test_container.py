@@ -2,10 +2,10 @@
 
 import pytest
 
-from resonate_nb.container import Kind, seal, unseal
 from resonate_nb.errors import DamagedValue, UntrustedValue
-from resonate_nb.keys import SigningKey
 from resonate_nb.promise import Buffer
+from resonate_nb.values.container import Kind, seal, unseal
+from resonate_nb.values.keys import SigningKey
 
 KEY = SigningKey(b"k" * 32)
 OTHER = SigningKey(b"o" * 32)

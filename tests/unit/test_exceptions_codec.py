@@ -13,8 +13,8 @@ import pytest
 
 from resonate_nb import errors
 from resonate_nb.codec import Codec
-from resonate_nb.keys import SigningKey
 from resonate_nb.promise import Value
+from resonate_nb.values.keys import SigningKey
 
 CODEC = Codec(SigningKey(b"k" * 32))
 ID = "f@1/abc"

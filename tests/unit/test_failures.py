@@ -1,6 +1,6 @@
 """A promise remembers its failed attempts in a tag: bounded, and readable whatever stands there."""
 
-from resonate_nb.failures import NO_FAILURES, TAG, Failures
+from resonate_nb.corridor.failures import NO_FAILURES, TAG, Failures
 
 
 class Mute(Exception):

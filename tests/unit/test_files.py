@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from resonate_nb import File, NotKept, State, UndigestibleInput, configure, current, durable, files
-from resonate_nb.file_records import HEADER
+from resonate_nb.opened.file_records import HEADER
 from resonate_nb.retry import Constant
 
 pytestmark = pytest.mark.usefixtures("root", "project")
@@ -193,7 +193,7 @@ def test_a_file_that_looks_as_it_did_is_not_read_to_be_compared(monkeypatch):
     time.sleep(0.1)
     call, _ = counted(read)
     call()
-    monkeypatch.setattr("resonate_nb.file_states._digest_of_bytes", None)
+    monkeypatch.setattr("resonate_nb.opened.file_states._digest_of_bytes", None)
     assert call() == "old"
 
 

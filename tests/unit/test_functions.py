@@ -17,9 +17,9 @@ from resonate_nb import (
     current,
     durable,
 )
+from resonate_nb.corridor.work import Outcome
 from resonate_nb.errors import UsageError
 from resonate_nb.views import tree
-from resonate_nb.work import Outcome
 
 pytestmark = pytest.mark.usefixtures("root")
 FACTOR = 2

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from resonate_nb.errors import UsageError
-from resonate_nb.keys import KEY_FILE_VARIABLE, SigningKey, key_path, load_key
+from resonate_nb.values.keys import KEY_FILE_VARIABLE, SigningKey, key_path, load_key
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_the_first_use_makes_a_key_that_the_second_finds(key_file):
 
 
 def test_processes_that_make_the_key_at_once_agree_on_one(key_file):
-    program = "from resonate_nb.keys import load_key; print(load_key().id)"
+    program = "from resonate_nb.values.keys import load_key; print(load_key().id)"
 
     def start(_):
         return subprocess.run(

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from resonate_nb.answers import NOTHING, answer_of, check, settle
+from resonate_nb.enquiry.answers import NOTHING, answer_of, check, settle
+from resonate_nb.enquiry.questions import Question, typed_schema
 from resonate_nb.errors import AlreadySettled, InvalidAnswer, NoSuchPromise
 from resonate_nb.promise import Promise, State
-from resonate_nb.questions import Question, typed_schema
 from resonate_nb.store.memory import MemoryStore
 from resonate_nb.store.operations import Create
 

@@ -12,19 +12,18 @@ from resonate_nb import (
     PromiseConflict,
     PromiseTimedOut,
     Resonate,
-    answers,
     approve,
     ask,
-    asking,
     choose,
     durable,
     form,
 )
-from resonate_nb.asking import Policy
 from resonate_nb.clock import FakeClock
+from resonate_nb.enquiry import answers, asking
+from resonate_nb.enquiry.asking import Policy
+from resonate_nb.enquiry.questions import Question, typed_schema
 from resonate_nb.errors import PromiseRejected, UsageError
 from resonate_nb.promise import Promise, State
-from resonate_nb.questions import Question, typed_schema
 from resonate_nb.store.memory import MemoryStore
 from resonate_nb.store.operations import Create, Settle
 
@@ -186,7 +185,7 @@ def test_questions_inside_durable_functions_count_within_their_promise(root):
 
 
 def pending(root):
-    from resonate_nb import inbox
+    from resonate_nb.enquiry import inbox
 
     return [each.promise for each in inbox.waiting(root.execution)]
 

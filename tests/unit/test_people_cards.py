@@ -2,9 +2,9 @@
 
 import re
 
-from resonate_nb.cards import card_html, card_text
+from resonate_nb.enquiry.cards import card_html, card_text
+from resonate_nb.enquiry.questions import Question
 from resonate_nb.promise import Promise, State, Value
-from resonate_nb.questions import Question
 
 EVIL = "<script>alert(1)</script>"
 QUESTION = Question(kind="ask", text=f"Why {EVIL}?", schema={"type": "string"})

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from resonate_nb.cli import main
+from resonate_nb.enquiry.questions import Question, typed_schema
 from resonate_nb.promise import Promise
-from resonate_nb.questions import Question, typed_schema
 from resonate_nb.store.operations import Create
 
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from resonate_nb.digest import digest
+from resonate_nb.enquiry.questions import Question, checked_schema, options_schema, question_of, typed_schema
+from resonate_nb.enquiry.safe_html import sanitized
+from resonate_nb.enquiry.shown import digest_of_shown, mimebundle
 from resonate_nb.errors import UsageError
 from resonate_nb.promise import Promise
-from resonate_nb.questions import Question, checked_schema, options_schema, question_of, typed_schema
-from resonate_nb.safe_html import sanitized
-from resonate_nb.shown import digest_of_shown, mimebundle
 
 
 def asking(type=str, *, min=None, max=None, pattern=None, **more):

@@ -12,7 +12,7 @@ import pytest
 COMMON = '''
 import abc, collections, dataclasses, enum, functools, inspect, json, sys, types, typing
 from resonate_nb.codec import Codec
-from resonate_nb.keys import SigningKey
+from resonate_nb.values.keys import SigningKey
 from resonate_nb.promise import Buffer, Value
 
 def source(thing):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resonate_nb.plain_json import from_json, to_json
+from resonate_nb.values.plain_json import from_json, to_json
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),

@@ -7,7 +7,7 @@ import pytest
 
 from resonate_nb import Constant, Linear, Resonate, State, current
 from resonate_nb.clock import FakeClock
-from resonate_nb.failures import Failures
+from resonate_nb.corridor.failures import Failures
 from resonate_nb.store.memory import MemoryStore
 from resonate_nb.views import details, one
 

@@ -18,7 +18,7 @@ import pytest
 
 from resonate_nb.codec import Codec
 from resonate_nb.errors import Unpicklable
-from resonate_nb.keys import SigningKey
+from resonate_nb.values.keys import SigningKey
 
 CODEC = Codec(SigningKey(b"k" * 32))
 LOCK = threading.Lock()

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from resonate_nb import answers
-from resonate_nb.asking import SERVER_VARIABLE
-from resonate_nb.cards import card
+from resonate_nb.enquiry import answers
+from resonate_nb.enquiry.asking import SERVER_VARIABLE
+from resonate_nb.enquiry.cards import card
 from resonate_nb.errors import AlreadySettled, InvalidAnswer, Pending, ResonateError
 from resonate_nb.notebook.displays import Display
 from resonate_nb.notebook.folding import WIDGET_VIEW
@@ -27,9 +27,9 @@ from resonate_nb.notebook.widgets.watch import watch
 from resonate_nb.store.operations import Forget
 
 if TYPE_CHECKING:
+    from resonate_nb.enquiry.questions import Question
     from resonate_nb.execution import Execution
     from resonate_nb.promise import Promise
-    from resonate_nb.questions import Question
 
 HELLO = "hello/"  # how the ids of the promises begin with which forms say hello through the server
 _HELLO_SECONDS = 3.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
-from resonate_nb.schemas import canonical
+from resonate_nb.enquiry.schemas import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ from resonate_nb.server.pages.controls import MISSING, Control, Unreadable, cont
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resonate_nb.questions import Question
+    from resonate_nb.enquiry.questions import Question
 
 COMMENT = "comment"
 DECISION = "decision"  # what the two buttons of an approval send

@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from resonate_nb.cards import card_html, shown_html, time_text
-from resonate_nb.inbox import NO_NOTEBOOK
+from resonate_nb.enquiry.cards import card_html, shown_html, time_text
+from resonate_nb.enquiry.inbox import NO_NOTEBOOK
 from resonate_nb.promise import NEVER
 from resonate_nb.server.pages.controls import Attributes, written
 from resonate_nb.server.pages.fields import COMMENT, DECISION, Field, Sent, fields_of
@@ -19,9 +19,9 @@ from resonate_nb.server.pages.layout import document
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from resonate_nb.inbox import Waiting
+    from resonate_nb.enquiry.inbox import Waiting
+    from resonate_nb.enquiry.questions import Question
     from resonate_nb.promise import Promise
-    from resonate_nb.questions import Question
 
 # A disabled button that comes first keeps Enter in the comment from pressing Approve.
 _NO_DEFAULT = '<button type="submit" disabled hidden></button>'

@@ -1,0 +1,1 @@
+"""What digests are made of, behind `digest.py`: scalars, forms of objects, arrays, frames."""

@@ -1,0 +1,1 @@
+"""The parts of the one corridor, behind `execution.py`."""

@@ -1,0 +1,148 @@
+"""Calls that belong to the promise that makes them: their place in it, and what happens to them with it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from resonate_nb.corridor.context import current
+from resonate_nb.errors import UsageError
+from resonate_nb.ids import split_generation
+from resonate_nb.promise import CHILD_TAG, NEVER, State
+from resonate_nb.store.base import Query
+from resonate_nb.store.operations import Forget, Settle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from resonate_nb.corridor.context import Context
+    from resonate_nb.promise import Promise
+    from resonate_nb.store.base import Store
+
+_PLACES = "."  # the series of numbers of such calls
+_DRAWN = "drawn"  # the series of numbers of calls whose ids are drawn
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The id of a call that is not made from its content, and the promise in which it stands there."""
+
+    id: str
+    parent: Context | None  # None: the call stands alone
+    extends: bool  # whether the id extends the parent's, prefix included
+
+    @property
+    def parent_id(self) -> str:
+        """The id of the promise in which the call stands."""
+        return "" if self.parent is None else self.parent.id
+
+    @property
+    def latest(self) -> int:
+        """When the call has to end because its parent has to."""
+        return NEVER if self.parent is None else self.parent.timeout_at
+
+    def holds(self, found: Promise) -> bool:
+        """Return whether a promise was made by the call that stands here."""
+        return found.tags.get("rnb:parent", "") == self.parent_id
+
+    def item(self, number: int) -> Place:
+        """Return the place of the n-th of several calls that are made here, counted from 1."""
+        id = f"{self.id}.{number}" if self.extends else _digest(self.id, str(number))
+        return replace(self, id=id)
+
+
+def next_place(name: str) -> Place:
+    """Return the place of the call of a function that is made now: `{parent}.{n}`.
+
+    Raises
+    ------
+    UsageError
+        The calling code works for no durable promise.
+    """
+    parent = parent_of(name)
+    return Place(f"{parent.id}.{parent.numbering.next(_PLACES)}", parent, extends=True)
+
+
+def drawn_place(name: str) -> Place:
+    """Return a place without meaning: inside a promise, the same again when that is resumed."""
+    parent = current()
+    if parent is None:
+        return Place(secrets.token_hex(16), None, extends=False)
+    number = parent.numbering.next(_DRAWN)
+    return Place(_digest(parent.seed, parent.id, name, str(number)), parent, extends=False)
+
+
+def parent_of(name: str) -> Context:
+    """Return the promise to which a call made now belongs.
+
+    Raises
+    ------
+    UsageError
+        There is none, or none is known.
+    """
+    parent = current()
+    if parent is not None:
+        return parent
+    if threading.current_thread() is not threading.main_thread():
+        raise UsageError(
+            f"{name} is identified by its place in the promise that calls it, and this thread is not known "
+            "to work for one: use `submit` or `map`, or start the thread in a copy of the body's context "
+            "(contextvars.copy_context().run)"
+        )
+    raise UsageError(
+        f"{name} is identified by its place in the promise that calls it, and there is none here: call it in "
+        f"a durable cell or function, or under an id of your own with `{name}.run(id, ...)`"
+    )
+
+
+def idempotency_key() -> str:
+    """Return text that is the same in every attempt of the running promise, and in no other promise.
+
+    For the outside world: a service that is told the same key twice does the same thing once. It is made from
+    the promise's id, generation included, and from what was drawn when the promise was made: 32 hexadecimal
+    digits.
+
+    Raises
+    ------
+    UsageError
+        The calling code works for no durable promise.
+    """
+    context = current()
+    if context is None:
+        raise UsageError("idempotency_key() belongs to a promise: call it in the body of a durable function")
+    return _digest(context.seed, context.id)
+
+
+def cancel(store: Store, id: str, now: int) -> list[str]:
+    """Cancel the pending children of a promise, with theirs, and return their ids."""
+    pending = [child.id for child in _children(store, id, now, state=State.PENDING)]
+    replies = [store.post(Settle(id=child, state=State.CANCELED, now=now)) for child in pending]
+    return [reply.get().id for reply in replies]
+
+
+def forget(store: Store, id: str, now: int) -> None:
+    """Delete the children of all generations of a promise: what is made under its id anew has its own."""
+    ids = {split_generation(child.id)[0] for child in _children(store, id, now)}
+    for reply in [store.post(Forget(id=child)) for child in ids]:
+        reply.get()
+
+
+def _children(store: Store, id: str, now: int, *, state: State | None = None) -> Iterator[Promise]:
+    of_this = re.compile(re.escape(id) + r"(~[0-9]+)?(\.[0-9]+(~[0-9]+)?)+")
+    for prefix in (f"{id}.", f"{id}~"):
+        query = Query(prefix=prefix, state=state, tags=((CHILD_TAG, "true"),), limit=_PAGE)
+        while True:
+            page = store.list(query, now)
+            yield from (each for each in page.promises if of_this.fullmatch(each.id))
+            if page.cursor is None:
+                break
+            query = replace(query, cursor=page.cursor)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,108 @@
+"""What a settled promise delivers, and when it is no answer."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resonate_nb.corridor.attempts import Caller, Delivered
+from resonate_nb.corridor.context import attributed
+from resonate_nb.corridor.work import Outcome
+from resonate_nb.errors import DamagedValue, NotKept, PromiseCanceled, PromiseTimedOut
+from resonate_nb.opened import file_records
+from resonate_nb.promise import State
+from resonate_nb.store.operations import SetAside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from resonate_nb.clock import Clock
+    from resonate_nb.codec import Codec
+    from resonate_nb.corridor.work import Work
+    from resonate_nb.promise import Promise
+    from resonate_nb.store.base import Store
+
+NOBODY = Caller()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivering:
+    """The reading half of the corridor."""
+
+    store: Store
+    codec: Codec
+    clock: Clock
+
+    def find(self, work: Work, caller: Caller = NOBODY) -> Delivered | None:
+        """Return the outcome if the promise is settled, without waiting or computing."""
+        try:
+            promise = self.store.head(work.id)
+        except DamagedValue as damage:
+            warnings.warn(f"{damage}; the record is set aside and computed again", NotKept, stacklevel=2)
+            self.store.do(SetAside(id=work.id))
+            return None
+        return None if promise is None else self.delivery(work, promise, caller)
+
+    def find_many(self, works: Iterable[Work]) -> dict[str, Delivered]:
+        """Return by id the outcomes of those works whose promises are settled, with few reads."""
+        wanted = {work.id: work for work in works}
+        try:
+            entries = self.store.get_many(wanted)
+        except DamagedValue:
+            entries = {}  # rare: each is looked up alone, where the damage is dealt with
+        found = {}
+        for id, entry in entries.items():
+            work = wanted[id]
+            one = self.delivery(work, entry.promise) if entry.head == 1 else self.find(work)
+            if one is not None:
+                found[id] = one
+        return found
+
+    def delivery(self, work: Work, promise: Promise, caller: Caller = NOBODY) -> Delivered | None:
+        """Return what a promise delivers; None if it is no answer to this work.
+
+        Raises
+        ------
+        PromiseConflict
+            The promise belongs to other work.
+        """
+        seen = promise.seen(self.clock.now())
+        work.guard(seen)
+        if not seen.settled or seen.state in work.unless:
+            return None
+        try:
+            record = file_records.read(seen.value, seen.id)
+            if record and file_records.differences(record):
+                return None
+            caller.prepare()
+            delivered = Delivered(seen, self.decode(seen, caller))
+        except DamagedValue as damage:
+            warnings.warn(f"{damage}; it is computed again", NotKept, stacklevel=2)
+            return None
+        if record:
+            file_records.inherit(record, attributed())
+        return delivered
+
+    def changed_files(self, promise: Promise) -> str:
+        """Return in words which files are not as a settled promise's outcome needs them; empty if all are."""
+        try:
+            found = file_records.differences(file_records.read(promise.value, promise.id))
+        except DamagedValue:
+            return ""  # said already
+        more = f", and {len(found) - 1:,} more" if len(found) > 1 else ""
+        return found[0] + more if found else ""
+
+    def decode(self, promise: Promise, caller: Caller = NOBODY) -> Outcome:
+        """Return the outcome of a settled promise, with values loaded."""
+        stored = file_records.without(promise.value)
+        match promise.state:
+            case State.RESOLVED:
+                value = self.codec.decode(stored, id=promise.id, references=caller.references)
+                return Outcome(value)
+            case State.REJECTED:
+                return Outcome(error=self.codec.decode_error(stored, id=promise.id))
+            case State.CANCELED:
+                return Outcome(error=PromiseCanceled(promise.id))
+            case _:
+                return Outcome(error=PromiseTimedOut(promise.id))

@@ -1,0 +1,1 @@
+"""Which files a body opens, and whether they are as they were, behind `files.py`."""

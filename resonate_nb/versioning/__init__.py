@@ -1,0 +1,1 @@
+"""Code that is kept, behind `versions.py`: pins, records, and code from the store."""
