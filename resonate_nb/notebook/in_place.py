@@ -67,7 +67,7 @@ def _state_of_array(array: Any, form: Any) -> State | None:
     dtype, shape, was_writeable = form
     if (array.dtype.str, array.shape) != (dtype, shape) or not was_writeable:
         return None
-    return "array", array.view(), array.flags.writeable
+    return "array", array.copy(order="K"), array.flags.writeable
 
 
 def _state_by_pickle(value: Any) -> State | None:

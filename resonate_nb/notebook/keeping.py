@@ -7,7 +7,7 @@ import copy
 from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb.errors import UndigestibleInput
+from resonate_nb.errors import UndigestibleInput, Unpicklable
 from resonate_nb.fingerprint import content_digest
 from resonate_nb.notebook.attributes import Attributes
 from resonate_nb.notebook.hidden import call_of_ipython
@@ -96,8 +96,7 @@ class Keeping:
         """Keep the states of the objects that changed, for the same objects at replay."""
         outputs = self._outputs(set())
         kept = {number: state for number, state in states.items() if state is not None}
-        _refuse_unpicklable(codec, outputs, self.references)
-        _refuse_unpicklable(codec, self._named(kept), self.references)
+        _refuse_unpicklable(codec, {**outputs, **self._named(kept)}, self.references)
         return self._about(outputs, {}, kept), self.references
 
     def _by_value(self, codec: Codec, changed: list[str]) -> tuple[dict[str, Any], Mapping[str, object]]:
@@ -169,8 +168,12 @@ class Keeping:
             if self._before.get(path.rpartition(".")[2], NO_RESULT) is not self._inputs.captured[path]
         ]
 
-    def _named(self, states: Mapping[str, State]) -> dict[str, State]:
-        return {self.references.path(number): state for number, state in states.items()}
+    def _named(self, states: Mapping[str, State]) -> dict[str, list[State]]:
+        """Return states by what messages call them."""
+        named: dict[str, list[State]] = {}
+        for number, state in states.items():
+            named.setdefault(f"{self.references.path(number)}, as it is now,", []).append(state)
+        return named
 
     def _reaching(self, changed: Iterable[str]) -> list[str]:
         """Return the names, none that the cell binds itself, that see these inputs change."""
@@ -179,5 +182,8 @@ class Keeping:
 
 
 def _refuse_unpicklable(codec: Codec, values: Mapping[str, Any], references: Mapping[str, object]) -> None:
-    if problems := codec.unpicklable_parts(values, references=references):
-        raise NotToBeKept(str(next(iter(problems.values()))))
+    """Refuse what can't be kept; all together, since what one holds may be a view of what another holds."""
+    try:
+        codec.encode(dict(values), id="", references=references, name="")
+    except Unpicklable as problem:
+        raise NotToBeKept(str(problem)) from None

@@ -31,6 +31,7 @@ from resonate_nb.values.reductions import (
     function_by_value,
     lives_in_module,
 )
+from resonate_nb.values.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -69,8 +70,14 @@ class Pickling:
 
     def dump(self, value: object) -> Pickled:
         """Return the pickled value; whatever the value's own classes raise comes through."""
+        memory = SharedMemory(self.references)
+        pickled = self._dump(value, memory)
+        shared = memory.found()
+        return pickled if shared is None else self._dump(value, shared)
+
+    def _dump(self, value: object, memory: SharedMemory) -> Pickled:
         buffers: list[memoryview] = []
-        definitions = _Definitions(self)
+        definitions = _Definitions(self, memory)
         stream = definitions.dump(value, buffers.append)
         return Pickled(stream, definitions.dump_all(), tuple(buffers))
 
@@ -92,8 +99,8 @@ class Pickling:
 class _Definitions:
     """The definitions that one value mentions, in the order in which they were met."""
 
-    def __init__(self, pickling: Pickling) -> None:
-        self.pickling = pickling
+    def __init__(self, pickling: Pickling, memory: SharedMemory) -> None:
+        self.pickling, self.memory = pickling, memory
         self._met: list[Any] = []  # keeps them alive, so that identities stay theirs
         self._numbers: dict[int, int] = {}
         names = pickling.references
@@ -180,7 +187,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return exception(obj)
         if obj is sys.stdout or obj is sys.stderr:
             return getattr, (sys, "stdout" if obj is sys.stdout else "stderr")
-        return NotImplemented
+        return self._definitions.memory.reduce(obj)
 
     def _class(self, obj: type) -> Reduced:
         if obj.__module__ == NOTEBOOK and obj is not self._within and "<locals>" not in obj.__qualname__:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from cloudpickle.cloudpickle import _class_setstate
 
+from resonate_nb.errors import MissingReference
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -85,6 +87,23 @@ def closed_file(
     buffer = getattr(made, "buffer", made)
     getattr(buffer, "raw", buffer).name = name
     made.close()
+    return made
+
+
+def view_of_array(
+    base: Any,
+    layout: tuple[object, ...],
+    dtype: Any,
+    place: tuple[int, Any, Any],
+    writeable: bool,  # noqa: FBT001 (pickle gives everything by position)
+) -> object:
+    """Return an array that is a view of another, at the same place in it as it was."""
+    if (base.dtype.str, base.shape, base.strides) != layout:
+        raise MissingReference("", "an array that lies otherwise in memory")
+    offset, shape, strides = place
+    flat = (base if base.flags.c_contiguous else base.T).reshape(-1).view("u1")
+    made = type(base)(shape, dtype, flat, offset, strides)
+    made.flags.writeable = writeable
     return made
 
 

@@ -32,6 +32,7 @@ FLOORS = [
         "values.unpicklable",
         "values.reductions",
         "values.rebuilding",
+        "values.shared_memory",
         "values.pickling",
     }
     | {

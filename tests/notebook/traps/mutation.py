@@ -357,6 +357,76 @@ WAYS = [
 ]
 ARRAYS = [
     row(
+        "an output is a view of an input", NUMPY, "X = np.zeros(4)", Durable("half = X[:2]"), "half[:] = 7; X"
+    ),
+    row("an output is a view of another", NUMPY, Durable("X = np.zeros(4); half = X[:2]"), "half[:] = 7; X"),
+    row(
+        "two outputs are views of what is gone",
+        NUMPY,
+        Durable("a = (b := np.arange(9.0)[2:])[::-2]"),
+        "b[:] = 7; a",
+    ),
+    row(
+        "columns of one table, and rows that do not overlap",
+        NUMPY,
+        """
+            table = np.arange(12).reshape(3, 4)
+        """,
+        Durable("X, y, first, last = table[:, :-1], table[:, -1], table[:1], table[-1:]"),
+        "X[:] = 0; table, y, first, last",
+    ),
+    row(
+        "views of a view that is an input",
+        NUMPY,
+        "half = np.zeros(8)[4:]",
+        Durable("tail, back = half[2:], half[::-1]"),
+        "half[:] = 1; tail, back",
+    ),
+    row(
+        "a view of an input that was changed",
+        NUMPY,
+        "X = np.zeros(4)",
+        Durable("X[0] = 5; half = X[:2]"),
+        "half[1] = 7; X",
+    ),
+    row(
+        "windows and diagonals",
+        NUMPY,
+        Durable("x = np.arange(6.0); w = np.lib.stride_tricks.sliding_window_view(x, 3)"),
+        "x[0] = 9; w",
+    ),
+    row(
+        "columns of an array in Fortran order",
+        NUMPY,
+        Durable("F = np.asfortranarray(np.arange(6.0).reshape(2, 3)); column = F[:, 1]"),
+        "column[:] = 0; F",
+    ),
+    row(
+        "other layout of an equal input",
+        NUMPY,
+        "X = np.arange(6.0).reshape(2, 3)",
+        Durable("row0 = X[0]"),
+        "row0[:] = 0; X",
+        edited=[
+            NUMPY,
+            "X = np.asfortranarray(np.arange(6.0).reshape(2, 3))",
+            Durable("row0 = X[0]", computes="kept"),
+            "row0[:] = 0; X",
+        ],
+    ),
+    row(
+        "an array of objects and its view",
+        NUMPY,
+        Durable("X = np.array([[1], None, 3], dtype=object); v = X[1:]", computes="shares memory"),
+        "v[0] = 2; X",
+    ),
+    row(
+        "a large array and its view in a dict",
+        NUMPY,
+        Durable("X = np.zeros(4000); d = {'x': X[10:]}"),
+        "d['x'][0] = 1; X[10]",
+    ),
+    row(
         "an array is changed through a view",
         NUMPY,
         """
@@ -428,6 +498,21 @@ ARRAYS = [
     ),
 ]
 FRAMES = [
+    row(
+        "a frame, what was made of it, and a column are no views of each other",
+        PANDAS,
+        Durable("""
+            df = pd.DataFrame({'a': [1, 2], 's': ['x', 'y'], 'n': pd.array([1, None])})
+            other, s = df.rename(columns={'a': 'b'}), df['s']
+        """),
+        "df.loc[0] = [9, 'Q', 7]; s[1] = 'R'; print(df, other, s)",
+    ),
+    row(
+        "a frame and an array under it",
+        PANDAS,
+        Durable("df = pd.DataFrame({'a': [1.0, 2.0]}); X = df.to_numpy().copy(); v = X[:1]"),
+        "v[:] = 5; print(df, X)",
+    ),
     row(
         "a frame gets a column",
         PANDAS,
