@@ -20,13 +20,14 @@ import types
 import uuid
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from resonate_nb.code.libraries import library_of
 from resonate_nb.code.live_code import module_of
-from resonate_nb.fingerprint import fingerprint
+from resonate_nb.errors import UndigestibleInput
+from resonate_nb.fingerprint import content_digest, fingerprint
 
 # Values whose identity means nothing, or that are no part of anybody: code, modules.
 _ALONE: tuple[type, ...] = (
@@ -37,9 +38,11 @@ _ALONE: tuple[type, ...] = (
 )
 _FAST = frozenset(_ALONE)
 _CODE = (type, types.FunctionType)
+_PLAIN = frozenset({list, dict, tuple, set, frozenset})
 _OPEN = (list, tuple, deque, set, frozenset, dict, types.MethodType, functools.partial)
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 _POINTER = struct.calcsize("P")
+_slots: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
 _closed: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 
 
@@ -63,20 +66,20 @@ class Parts(Mapping[str, object]):
         waiting = deque((path, value) for path, value in inputs.items())
         while waiting:
             root, value = waiting.popleft()
-            if type(value) in _FAST or id(value) in self._numbers or id(value) in self._others:
+            cls = type(value)
+            if cls in _FAST or id(value) in self._numbers or id(value) in self._others:
                 continue
-            if isinstance(value, _ALONE) or _is_number_of_numpy(value):
+            if cls not in _PLAIN and (isinstance(value, _ALONE) or _is_number_of_numpy(value)):
                 continue
             held = contents(value)
-            if type(value) in (tuple, frozenset) or isinstance(value, _CODE):
+            if cls is tuple or cls is frozenset or isinstance(value, _CODE):
                 self._others[id(value)] = value
             else:
                 self._numbers[id(value)] = len(self._parts)
-                self._parts.append(Part(value, root, held, _form(value)))
-            if not isinstance(value, set | frozenset):  # its order is not the same everywhere
-                waiting.extend((root, each) for each in held)
-            if library_of(type(value).__module__) is None:
-                waiting.append((root, type(value)))
+                self._parts.append(Part(value, root, held, None if cls in _PLAIN else _form(value)))
+            waiting.extend([(root, each) for each in _in_order(value, held) if type(each) not in _FAST])
+            if cls not in _PLAIN and library_of(cls.__module__) is None:
+                waiting.append((root, cls))
 
     def __getitem__(self, number: str) -> object:
         if not number.isdecimal() or int(number) >= len(self._parts):
@@ -118,7 +121,12 @@ class Parts(Mapping[str, object]):
 
 
 def contents(value: Any) -> tuple[object, ...]:
-    """Return what an object directly holds, in an order that depends on its content alone."""
+    """Return what an object directly holds."""
+    cls = type(value)
+    if cls is dict:
+        return (*value, *value.values())
+    if cls in _PLAIN:
+        return (*value,)
     if isinstance(value, _CODE):
         return _captured(value)
     if isinstance(value, list | tuple | deque | set | frozenset):
@@ -134,6 +142,17 @@ def contents(value: Any) -> tuple[object, ...]:
     if isinstance(value, _numpy("random.Generator")):
         return (value.bit_generator,)
     return () if is_closed(value) else attributes(value)
+
+
+def _in_order(value: Any, held: tuple[object, ...]) -> Iterable[object]:
+    """Return what an object holds in an order that depends on its content alone."""
+    if not isinstance(value, set | frozenset):
+        return held
+    elements = [each for each in held if type(each) not in _FAST]
+    try:
+        return sorted(elements, key=content_digest)
+    except UndigestibleInput:  # connections and their like: they are the same ones at no replay
+        return ()
 
 
 def _captured(code: Any) -> tuple[object, ...]:
@@ -152,11 +171,15 @@ def attributes(value: Any) -> tuple[object, ...]:
 def own_attributes(value: Any) -> dict[str, Any]:
     """Return an object's attributes by name, those in slots among them."""
     own = dict(getattr(value, "__dict__", None) or {})
-    for cls in type(value).__mro__:
-        for name, member in vars(cls).items():
-            if isinstance(member, types.MemberDescriptorType) and hasattr(value, name):
-                own[name] = getattr(value, name)
+    own.update({name: getattr(value, name) for name in _slots_of(type(value)) if hasattr(value, name)})
     return own
+
+
+def _slots_of(cls: type) -> tuple[str, ...]:
+    if cls not in _slots:
+        members = (member for each in cls.__mro__ for member in vars(each).items())
+        _slots[cls] = tuple(name for name, kind in members if isinstance(kind, types.MemberDescriptorType))
+    return _slots[cls]
 
 
 def is_closed(value: Any) -> bool:
@@ -183,11 +206,7 @@ def _has_native_content(cls: type) -> bool:
     """Return whether instances are larger than attributes and slots explain, or come from Python's own C."""
     if any(not each.__flags__ & _HEAP_TYPE for each in cls.__mro__[:-1]):
         return True
-    slots = sum(
-        isinstance(member, types.MemberDescriptorType)
-        for each in cls.__mro__
-        for member in vars(each).values()
-    )
+    slots = len(_slots_of(cls))
     pointers = slots + (cls.__weakrefoffset__ > 0) + (cls.__dictoffset__ > 0)
     return cls.__basicsize__ > object.__basicsize__ + pointers * _POINTER
 

@@ -575,6 +575,29 @@ FRAMES = [
 ]
 SHARING = [
     row(
+        "an object in a set is changed",
+        """
+            class K:
+                def __init__(self, x):
+                    self.x = x
+            ks = {K(i) for i in range(5)}
+            alias = next(each for each in ks if each.x == 3)
+        """,
+        Durable("for k in ks: k.x += 1; k = None"),
+        "alias.x, sorted(each.x for each in ks)",
+    ),
+    row(
+        "an output is an element of a set",
+        """
+            class K:
+                def __init__(self, x):
+                    self.x = x
+            ks = frozenset(K(i) for i in range(5))
+        """,
+        Durable("k = next(each for each in ks if each.x == 3)"),
+        "k in ks",
+    ),
+    row(
         "another name sees the change",
         """
             xs = [1]
