@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-SHARE = 0.05  # of a cell's time, for all its checkpoints together
+# Of a cell's time, for all its checkpoints together; 0 for none.
+SHARE = float(os.environ.get("RESONATE_NB_CHECKPOINT_SHARE", "0.05"))
 MOST_BYTES = 2**31  # of one checkpoint
 _LEAST_SECONDS = 0.004  # that a checkpoint of nothing costs
 _RATE = 100e6  # bytes a second, until it was measured

@@ -79,6 +79,8 @@ class Pool:
         self.env.pop("RESONATE_NB_STORE", None)
         self.env |= {
             "RESONATE_NB_KEY_FILE": str(folder / "key"),
+            # Whether a checkpoint is worth its cost depends on the machine: tests count whole runs.
+            "RESONATE_NB_CHECKPOINT_SHARE": "0",
             "IPYTHONDIR": str(folder / "ipython"),
             "MPLCONFIGDIR": str(folder / "matplotlib"),
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",

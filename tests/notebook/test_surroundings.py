@@ -3,8 +3,6 @@
 import pytest
 
 LOAD = "%load_ext resonate_nb"
-# Cells run from their beginning: a checkpoint behind a slow import would spare the count.
-WHOLE = "from resonate_nb.notebook import budget\nbudget.SHARE = 0\ndel budget"
 COUNT = "import pathlib; pathlib.Path(FOLDER, 'runs').open('a').write('x')"
 
 # By what is changed: cells before, the durable cell, and a plain cell that tells the difference.
@@ -114,7 +112,7 @@ def runs(kernel):
 
 def run(kernel, *cells):
     """Run cells after the extension is loaded; return what the last one printed."""
-    replies = [kernel.run(cell) for cell in (LOAD, WHOLE, f"FOLDER = {str(kernel.cwd)!r}", *cells)]
+    replies = [kernel.run(cell) for cell in (LOAD, f"FOLDER = {str(kernel.cwd)!r}", *cells)]
     assert [reply.error for reply in replies] == [None] * len(replies)
     return replies[-1].text
 
