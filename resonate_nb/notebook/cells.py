@@ -39,11 +39,12 @@ from resonate_nb.recent import OTHER_ALIASES, OTHER_DRAWS, Run
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from resonate_nb.corridor.limits import Limit
     from resonate_nb.execution import Execution
     from resonate_nb.inputs import Identify
+    from resonate_nb.notebook.chain import Link
     from resonate_nb.notebook.options import CellOptions
     from resonate_nb.notebook.remains import Remains
 
@@ -123,10 +124,15 @@ class CellRun:
             print(forecast_of(execution, self._reading, filename))  # noqa: T201 (a person asked)
             return
         delivered = self._delivered_or_plain(filename)
+        if delivered is not None and not self._reading.undone_by(_kept(delivered)):
+            delivered = None
+            self._run_plainly()
         if delivered is None:
             self._recorder.start()
             if self._attempt is not None and self._chain is not None and not self._options.rerun:
                 self._chain.begin(self._attempt, filename)
+                if self._reading.earlier is not None and not self._chain.resumed:
+                    self._run_plainly()
             return
         self._skipped = self.kept = True
         replay(
@@ -254,7 +260,24 @@ class CellRun:
             draws=self._draws,
             surroundings=self._surroundings,
             recorder=self._recorder,
+            may_go_on=self._may_go_on,
         )
+
+    def _may_go_on(self, link: Link, kept: Mapping[str, Any]) -> bool:
+        """Return whether a checkpoint leaves nothing behind of the attempt that this one continues."""
+        reading = self._reading
+        return reading.earlier is None or (link.inputs is reading.inputs and reading.undone_by(kept))
+
+    def _run_plainly(self) -> None:
+        """Let go of an attempt to continue an earlier one, whose changes nothing that is kept undoes."""
+        self._obstacle = "an earlier run left its inputs changed; from now on they count as they are"
+        if self._reading.earlier is not None:
+            self._remains.remove(self._reading.earlier)
+        if self._context is not None:
+            self._context.__exit__()
+        if self._attempt is not None:
+            self._execution.abandon(self._attempt, not_kept=self._obstacle)
+        self._context = self._attempt = self._chain = None
 
     def _enter(self, work: Work, filename: str, *, rerun: bool) -> Delivered | Attempt:
         caller = Caller(

@@ -24,7 +24,7 @@ from resonate_nb.notebook.shell_names import is_shells
 from resonate_nb.opened.file_records import Unrepeatable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from resonate_nb.code.libraries import Policy
     from resonate_nb.corridor.attempts import Attempt
@@ -123,7 +123,9 @@ class Chain:
         draws: Draws,
         surroundings: Surroundings,
         recorder: Recorder,
+        may_go_on: Callable[[Link, Mapping[str, Any]], bool],
     ) -> None:
+        self._may_go_on = may_go_on
         self._shell, self._execution, self.links = shell, execution, links
         self._draws, self._surroundings, self._recorder = draws, surroundings, recorder
         self._conditions = draws.conditions
@@ -199,7 +201,7 @@ class Chain:
         if found is None:
             return False
         kept: dict[str, Any] = found.outcome.deliver()  # type: ignore[assignment]
-        if not (link.keeping.fits(kept) and self._draws.fit(kept)):
+        if not (link.keeping.fits(kept) and self._draws.fit(kept) and self._may_go_on(link, kept)):
             return False
         replay(self._shell, kept, link.keeping.references, remake=lambda: None)
         self._draws.go_on(kept)

@@ -27,6 +27,7 @@ from resonate_nb.versions import VERSION_DIGITS
 
 if TYPE_CHECKING:
     import ast
+    from collections.abc import Mapping
 
     from resonate_nb.execution import Execution
     from resonate_nb.inputs import Identify
@@ -118,7 +119,8 @@ class Reading:
         """Take in the inputs as they are, to see later what has become of them."""
         options = self.options
         captures = [each for each in self.code.captures if each.root not in options.ignore]
-        self.earlier = None if options.rerun else self._remains.found(self.code.digest, captures)
+        computes = options.rerun or options.timeout is not None
+        self.earlier = None if computes else self._remains.found(self.code.digest, captures)
         if self.earlier is not None:
             self.inputs = self.earlier.inputs
             self.keeping = self.earlier.keeping.of_part(
@@ -135,6 +137,18 @@ class Reading:
             only=options.outputs,
             apart=options.remake,
         )
+
+    def undone_by(self, kept: Mapping[str, Any]) -> bool:
+        """Return whether what is kept brings back all that the continued attempt left changed.
+
+        What only a statement behind the checkpoint changed would stay changed, and pass for an input.
+        """
+        if self.earlier is None:
+            return True
+        changed = frozenset(self.inputs.mutated())
+        parts = {number for number, _ in self.keeping.references.changed(changed)}
+        same = not kept["<changed>"] and parts <= kept["<contents>"].keys()
+        return same and kept.keys() >= set(self.inputs.rebound())
 
     def _tags(self) -> dict[str, str]:
         named = {IGNORED: sorted(self.options.ignore), WATCHED: self.options.watch}

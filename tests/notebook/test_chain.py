@@ -148,3 +148,30 @@ def test_rerun_ignores_the_checkpoints(kernel):
     kernel.run(SETUP)
     kernel.run(BODY.format(last="y = 3").replace("numbers", "numbers --rerun"))
     assert ran(kernel) == [2, 2]
+
+
+FIRST = "%%durable sums\na = slow(1)\nb = [a, len(base)]\n{}"
+
+
+def test_what_only_the_failed_statement_changed_is_never_taken_for_the_inputs_of_before(kernel):
+    """No checkpoint brings it back, so the cell computes as a plain one, and nothing is kept of that run."""
+    kernel.run(SETUP)
+    assert kernel.run(FIRST.format("y = [base.append('half'), nonsense]")).error[0] == "NameError"
+    assert kernel.run(FIRST.format("y = len(base)")).error is None
+    assert kernel.run("print(a, b, base, y)").text == "1 [1, 2] [0, 'half'] 2\n"
+    kernel.restart()
+    kernel.run(SETUP)
+    assert kernel.run(FIRST.format("y = len(base)")).error is None
+    assert kernel.run("print(a, b, base, y)").text == "1 [1, 1] [0] 1\n"
+
+
+def test_an_edit_of_the_first_statement_computes_over_what_the_cell_changed_and_keeps_nothing(kernel):
+    cell = "%%durable sums\na = {} + slow(1)\nbase.append(a)\ny = len(base)"
+    kernel.run(SETUP)
+    kernel.run(cell.format(0))
+    kernel.run(cell.format(5))
+    assert kernel.run("print(a, base, y)").text == "6 [0, 1, 6] 3\n"
+    kernel.restart()
+    kernel.run(SETUP)
+    kernel.run(cell.format(5))
+    assert kernel.run("print(a, base, y)").text == "6 [0, 6] 2\n"
