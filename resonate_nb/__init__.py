@@ -33,6 +33,7 @@ from resonate_nb.people import aapprove, aask, achoose, aform, approve, ask, cho
 from resonate_nb.promise import Promise, State
 from resonate_nb.resonate import Resonate, configure, durable, find, restart
 from resonate_nb.retry import Constant, Exponential, Linear, Never
+from resonate_nb.track import track
 from resonate_nb.versioning.version_table import Version
 
 __all__ = [
@@ -83,6 +84,7 @@ __all__ = [
     "idempotency_key",
     "opaque",
     "restart",
+    "track",
 ]
 
 

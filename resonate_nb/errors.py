@@ -70,6 +70,20 @@ class Diverged(ResonateError):
         )
 
 
+class OtherItems(Diverged):
+    """A loop that goes on does not find the items that it had."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        ResonateError.__init__(self, reason)
+
+    def __str__(self) -> str:
+        return (
+            f"the loop can't go on with its items: {self.reason}. Restart the kernel and run the cell with "
+            "--rerun, which begins anew; a list that is made before the loop is kept with it"
+        )
+
+
 class PromiseTimedOut(ResonateError):
     """The promise's deadline passed before it was settled."""
 

@@ -58,6 +58,10 @@ class Budget:
             else:
                 self._least = took
 
+    def spend(self, seconds: float) -> None:
+        """Count time that went into making checkpoints possible."""
+        self._spent += seconds
+
     def close(self) -> None:
         """Spend no more."""
         self.open = False

@@ -21,6 +21,7 @@ from resonate_nb.execution import Attempt, Caller, Delivered
 from resonate_nb.notebook.chain import Chain
 from resonate_nb.notebook.forecasting import forecast_of
 from resonate_nb.notebook.keeping import NotToBeKept
+from resonate_nb.notebook.loops import Loops
 from resonate_nb.notebook.reading import Reading
 from resonate_nb.notebook.recorder import Recorder
 from resonate_nb.notebook.remaking import Remaking, check_names
@@ -39,12 +40,11 @@ from resonate_nb.recent import OTHER_ALIASES, OTHER_DRAWS, Run
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable
 
     from resonate_nb.corridor.limits import Limit
     from resonate_nb.execution import Execution
     from resonate_nb.inputs import Identify
-    from resonate_nb.notebook.chain import Link
     from resonate_nb.notebook.options import CellOptions
     from resonate_nb.notebook.remains import Remains
 
@@ -100,6 +100,7 @@ class CellRun:
         self._recorder = Recorder(shell)
         self._surroundings = Surroundings(self._namespace)
         self._chain: Chain | None = None
+        self._loops: Loops | None = None
         self._skipped = False
         self._line = ""
         self._obstacle: str | None = None
@@ -124,15 +125,11 @@ class CellRun:
             print(forecast_of(execution, self._reading, filename))  # noqa: T201 (a person asked)
             return
         delivered = self._delivered_or_plain(filename)
-        if delivered is not None and not self._reading.undone_by(_kept(delivered)):
-            delivered = None
-            self._run_plainly()
         if delivered is None:
             self._recorder.start()
             if self._attempt is not None and self._chain is not None and not self._options.rerun:
                 self._chain.begin(self._attempt, filename)
-                if self._reading.earlier is not None and not self._chain.resumed:
-                    self._run_plainly()
+                self._loops = Loops(self._chain, self._namespace)
             return
         self._skipped = self.kept = True
         replay(
@@ -171,8 +168,20 @@ class CellRun:
         self._surroundings.statement(imports=kinds[number : number + 1] == ["import"])
         if self._attempt is not None:
             self._remaking.before(number, self._namespace)
-        resumed = 0 if self._chain is None else self._chain.resumed
+        resumed = 0 if self._chain is None else self._chain.resumed.statements
         return not self._skipped and number >= resumed
+
+    def goes_on(self, number: int) -> bool:
+        """Return whether the items that are left of a loop were kept."""
+        return self._loops is not None and self._loops.goes_on(number)
+
+    def rest(self, number: int) -> Iterable[Any]:
+        """Return the items that are left of a loop."""
+        return () if self._loops is None else self._loops.rest(number)
+
+    def tracked(self, number: int, items: Iterable[Any]) -> Iterable[Any]:
+        """Return the items of a loop, with checkpoints between them if they are tracked."""
+        return items if self._loops is None else self._loops.tracked(number, items)
 
     def end(self, result: Any) -> None:
         """Keep what the cell did, if it did it to the end."""
@@ -215,6 +224,7 @@ class CellRun:
             if self._obstacle is not None:
                 self._execution.recent.note(Run("cell", self._name, "", "plain", self._obstacle))
                 return None
+            self._chain = self._continued(filename)
             return self._delivered(self._reading.work(self._execution, filename), filename)
         except (StoreUnavailable, StoreFormat) as problem:
             self._obstacle = str(problem)
@@ -233,7 +243,7 @@ class CellRun:
             entry = self._enter(work, filename, rerun=False)
         if isinstance(entry, Delivered):
             kept = _kept(entry)
-            if self._reading.keeping.fits(kept) and self._draws.fit(kept):
+            if self._fits(kept):
                 return entry
             entry = self._enter(work, filename, rerun=True)
             reason = OTHER_ALIASES if self._draws.fit(kept) else OTHER_DRAWS
@@ -245,10 +255,20 @@ class CellRun:
         self._context.__enter__()
         files.watch(entry.context.trace, self._options.watch)
         self._surroundings.begin()
-        self._chain = self._links()
+        self._chain = self._chain or self._links()
         if self.limited:
             self._limit = self._execution.limit(entry, awaits=awaits(self._tree))
             self._limit.begin()
+        return None
+
+    def _continued(self, filename: str) -> Chain | None:
+        """Return the chain of an earlier attempt that this one can continue."""
+        if self._reading.earlier is None:
+            return None
+        chain = self._links()
+        if chain.look(filename):
+            return chain
+        self._reading.take_anew()
         return None
 
     def _links(self) -> Chain:
@@ -260,24 +280,14 @@ class CellRun:
             draws=self._draws,
             surroundings=self._surroundings,
             recorder=self._recorder,
-            may_go_on=self._may_go_on,
+            earlier=None if self._reading.earlier is None else self._reading.earlier.keeping,
         )
 
-    def _may_go_on(self, link: Link, kept: Mapping[str, Any]) -> bool:
-        """Return whether a checkpoint leaves nothing behind of the attempt that this one continues."""
-        reading = self._reading
-        return reading.earlier is None or (link.inputs is reading.inputs and reading.undone_by(kept))
-
-    def _run_plainly(self) -> None:
-        """Let go of an attempt to continue an earlier one, whose changes nothing that is kept undoes."""
-        self._obstacle = "an earlier run left its inputs changed; from now on they count as they are"
-        if self._reading.earlier is not None:
-            self._remains.remove(self._reading.earlier)
-        if self._context is not None:
-            self._context.__exit__()
-        if self._attempt is not None:
-            self._execution.abandon(self._attempt, not_kept=self._obstacle)
-        self._context = self._attempt = self._chain = None
+    def _fits(self, kept: dict[str, Any]) -> bool:
+        """Return whether what was kept can be put into the namespace as it is."""
+        keeping, earlier = self._reading.keeping, self._reading.earlier
+        undone = earlier is None or earlier.keeping.undone_by(kept, keeping)
+        return undone and keeping.fits(kept) and self._draws.fit(kept)
 
     def _enter(self, work: Work, filename: str, *, rerun: bool) -> Delivered | Attempt:
         caller = Caller(

@@ -18,7 +18,7 @@ from resonate_nb.notebook.recorder import NO_RESULT
 from resonate_nb.notebook.shell_names import is_shells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from resonate_nb.codec import Codec
     from resonate_nb.inputs import Inputs
@@ -71,6 +71,30 @@ class Keeping:
         same_parts: bool = kept["<parts>"] == self.references.kinds()
         left = all(self._digest_of(name) == digest for name, digest in kept["<left>"].items())
         return same_parts and left and self._reaching(kept["<changed>"]) == reaching
+
+    def undone_by(self, kept: Mapping[str, Any], restored: Keeping) -> bool:
+        """Return whether all that is not as this found it is brought back with what was kept by another."""
+        brought = {id(each) for each in restored.restored_by(kept)}
+        mutated = frozenset(self._inputs.mutated())
+        if any(id(part.value) not in brought for _, part in self.references.changed(mutated)):
+            return False
+        # Numbers and text are code: what the work is identified by holds those of now.
+        for name in self._names & self._before.keys() - self._inputs.captured.keys():
+            if self._namespace.get(name, NO_RESULT) is not self._before[name]:
+                return False
+        return all(path in self._names or path in kept for path in self._inputs.rebound())
+
+    def bind_again(self, kept: Mapping[str, Any]) -> None:
+        """Bind the variables that were read to what they were bound to, besides those that were kept."""
+        for name in self._names & self._inputs.captured.keys() - kept.keys():
+            self._namespace[name] = self._inputs.captured[name]
+
+    def restored_by(self, kept: Mapping[str, Any]) -> Iterator[object]:
+        """Give the parts whose content comes back with what was kept, or that others take the place of."""
+        yield from (self.references[number] for number in kept["<contents>"])
+        others = self.references.without(frozenset(kept["<changed>"])).keys()
+        if kept["<changed>"]:
+            yield from (part for number, part in self.references.items() if number not in others)
 
     def collect(self, codec: Codec) -> tuple[dict[str, Any], Mapping[str, object]]:
         """Return what the cell leaves behind, and the references that it is written with.

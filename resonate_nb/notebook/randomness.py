@@ -178,7 +178,8 @@ class Draws:
         self._conditions = {
             name: self._before.get(name) if name in watch.seeded else None for name in GENERATORS
         }
-        watch.cells.append(self)
+        if self not in watch.cells:
+            watch.cells.append(self)
 
     def end(self) -> None:
         """Hear no more."""
@@ -238,10 +239,20 @@ class Draws:
             self._drawn.add(name)
 
 
+def states() -> dict[str, Any]:
+    """Return the states of the generators that are loaded."""
+    return {name: each.state() for name, each in GENERATORS.items() if each.loaded}
+
+
+def set_states(states: Mapping[str, Any]) -> None:
+    """Set the states of some generators."""
+    for name, state in states.items():
+        GENERATORS[name].restore(state)
+
+
 def restore(kept: Mapping[str, Any]) -> None:
     """Leave the generators behind as the cell left them that is replayed."""
-    for name, state in kept["<states>"].items():
-        GENERATORS[name].restore(state)
+    set_states(kept["<states>"])
     for name, seeded in kept["<seeded>"].items():
         (watch.seeded.add if seeded else watch.seeded.discard)(name)
 

@@ -14,9 +14,9 @@ from resonate_nb.functions import stale_source
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
 from resonate_nb.notebook.analysis import analyse, cell_name
-from resonate_nb.notebook.chain import links_of
 from resonate_nb.notebook.definitions import replayable_definition
 from resonate_nb.notebook.keeping import Keeping
+from resonate_nb.notebook.links import links_of
 from resonate_nb.notebook.origins import Unidentified
 from resonate_nb.notebook.randomness import Draws
 from resonate_nb.notebook.remaking import check_names
@@ -27,11 +27,11 @@ from resonate_nb.versions import VERSION_DIGITS
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Mapping
 
     from resonate_nb.execution import Execution
+    from resonate_nb.fingerprint import Capture
     from resonate_nb.inputs import Identify
-    from resonate_nb.notebook.chain import Link
+    from resonate_nb.notebook.links import Link
     from resonate_nb.notebook.options import CellOptions
     from resonate_nb.notebook.remains import Ended, Remains
 
@@ -72,9 +72,16 @@ class Reading:
         self.obstacle = self._obstacle_to_replay()
         if self.obstacle is None:
             try:
-                self._watch((names - ignored) & self._namespace.keys())
+                self._names = (names - ignored) & self._namespace.keys()
+                self._watch()
             except Unidentified as obstacle:
                 self.obstacle = str(obstacle)
+
+    def take_anew(self) -> None:
+        """Take in the inputs as they are, since what an earlier attempt made of them can't be undone."""
+        self.earlier = None
+        self.draws.begin()
+        self._watch_as_found()
 
     def work(self, execution: Execution, filename: str) -> Work:
         """Return what the cell's run is the attempt of."""
@@ -112,43 +119,37 @@ class Reading:
             library=execution.library,
             identify=self._identify,
             ignored=self.options.ignore,
-            earlier=None if self.earlier is None else self.earlier.chain,
+            earlier=() if self.earlier is None else self.earlier.chain.links.values(),
         )
 
-    def _watch(self, names: set[str]) -> None:
-        """Take in the inputs as they are, to see later what has become of them."""
+    def _watch(self) -> None:
+        """Take in the inputs, to see later what has become of them."""
         options = self.options
-        captures = [each for each in self.code.captures if each.root not in options.ignore]
-        computes = options.rerun or options.timeout is not None
-        self.earlier = None if computes else self._remains.found(self.code.digest, captures)
-        if self.earlier is not None:
-            self.inputs = self.earlier.inputs
-            self.keeping = self.earlier.keeping.of_part(
-                self.analysis, names, only=options.outputs, apart=options.remake
-            )
-            self.draws.go_on_from(self.earlier.draws)
+        captures = self._captures
+        self.earlier = None if options.rerun else self._remains.found(self.code.digest, captures)
+        if self.earlier is None:
+            self._watch_as_found()
             return
-        self.inputs = Inputs({}, captures, self._identify)
+        self.inputs = self.earlier.inputs
+        self.keeping = self.earlier.keeping.of_part(
+            self.analysis, self._names, only=options.outputs, apart=options.remake
+        )
+        self.draws.go_on_from(self.earlier.draws)
+
+    def _watch_as_found(self) -> None:
+        self.inputs = Inputs({}, self._captures, self._identify)
         self.keeping = Keeping(
             self._namespace,
             self.analysis,
-            names,
+            self._names,
             self.inputs,
-            only=options.outputs,
-            apart=options.remake,
+            only=self.options.outputs,
+            apart=self.options.remake,
         )
 
-    def undone_by(self, kept: Mapping[str, Any]) -> bool:
-        """Return whether what is kept brings back all that the continued attempt left changed.
-
-        What only a statement behind the checkpoint changed would stay changed, and pass for an input.
-        """
-        if self.earlier is None:
-            return True
-        changed = frozenset(self.inputs.mutated())
-        parts = {number for number, _ in self.keeping.references.changed(changed)}
-        same = not kept["<changed>"] and parts <= kept["<contents>"].keys()
-        return same and kept.keys() >= set(self.inputs.rebound())
+    @property
+    def _captures(self) -> list[Capture]:
+        return [each for each in self.code.captures if each.root not in self.options.ignore]
 
     def _tags(self) -> dict[str, str]:
         named = {IGNORED: sorted(self.options.ignore), WATCHED: self.options.watch}

@@ -75,7 +75,3 @@ class Remains:
             if each.left(captures):
                 return each if each.failed or each.code != code else None
         return None
-
-    def remove(self, ended: Ended) -> None:
-        """Forget an attempt that nothing can continue."""
-        self._ended = deque((each for each in self._ended if each is not ended), maxlen=_MOST)

@@ -58,6 +58,12 @@ def surely_iterates(loop: ast.For | ast.AsyncFor) -> bool:
     return _has_items(loop.iter) and not _leaves_early(loop.body)
 
 
+def is_loop_over_call(statement: ast.stmt) -> ast.Call | None:
+    """Return the call over whose value a statement loops, if it is such a loop."""
+    looped = statement.iter if isinstance(statement, ast.For) else None
+    return looped if isinstance(looped, ast.Call) else None
+
+
 def passing_names(node: ast.AST) -> set[str]:
     """Return the names that a loop or ``with`` binds for its body."""
     targets: list[ast.expr | None] = []

@@ -11,6 +11,8 @@ import ast
 import re
 from typing import TypeVar
 
+from resonate_nb.notebook.shapes import is_loop_over_call
+
 DURABLE = "__rnb_durable__"
 REFUSED = "__rnb_refused__"
 ONE_MAGIC_ONLY = (
@@ -76,6 +78,9 @@ def guard(
     is true. ``from __future__`` imports stay in front, unguarded. The last expression stays an expression,
     so that IPython displays it, or nothing when it is skipped. With `shows_assignment`, a last assignment
     to a name is followed by that name, as ``ast_node_interactivity = "last_expr_or_assign"`` has it.
+
+    A loop over a call takes its items from ``run.rest(n)`` if ``run.goes_on(n)``, and else from
+    ``run.tracked(n, call)``.
 
     In a `limited` cell the run hears, by ``run.leave(None)`` or ``run.leave(error)``, where the statements
     are left. The value of the last expression passes by it, to be shown behind them.
@@ -143,8 +148,22 @@ def _assigned(last: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _guarded(n: int, statement: ast.stmt, run_name: str) -> ast.stmt:
+    if isinstance(statement, ast.For) and is_loop_over_call(statement) is not None:
+        statement = _offered(n, statement, run_name)
     question = _at(_call(run_name, "link", n), statement)
     return ast.copy_location(ast.If(test=question, body=[statement], orelse=[]), statement)
+
+
+def _offered(n: int, loop: ast.For, run_name: str) -> ast.For:
+    """Return the loop whose items the run may give: a new one, as the cell's is looked at later."""
+    goes_on = _at(_call(run_name, "goes_on", n), loop)
+    rest = _at(_call(run_name, "rest", n), loop)
+    tracked = _at(_call(run_name, "tracked", n), loop)
+    tracked.args.append(loop.iter)
+    items = ast.copy_location(ast.IfExp(test=goes_on, body=rest, orelse=tracked), loop.iter)
+    return ast.copy_location(
+        ast.For(loop.target, items, loop.body, loop.orelse, type_comment=loop.type_comment), loop
+    )
 
 
 def _guarded_expression(n: int, statement: ast.Expr, run_name: str) -> ast.stmt:

@@ -6,7 +6,7 @@ SETUP = """
 %load_ext resonate_nb
 import os, time, signal
 from resonate_nb.notebook import budget
-budget.SHARE = 10  # what a checkpoint may cost is another test's subject: machines are busy
+budget.SHARE = 1_000  # what a checkpoint may cost is another test's subject: machines are busy
 del budget
 def slow(n):
     with open(f'ran-{n}', 'a') as file:

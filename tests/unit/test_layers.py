@@ -77,6 +77,7 @@ FLOORS = [
         "corridor.binding",
         "decorating",
         "mapping",
+        "track",
         "functions",
         "inputs",
         "views",
