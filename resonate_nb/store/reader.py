@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from resonate_nb.errors import StoreUnavailable
 from resonate_nb.ids import is_internal
 from resonate_nb.promise import State
+from resonate_nb.store.changes import Changes
 from resonate_nb.store.failures import unavailable
 from resonate_nb.store.forks import gate, leave_behind
 from resonate_nb.store.listing import successor
@@ -35,7 +36,6 @@ _LIST = (
 )
 _IDS_AT_ONCE = 500
 _LOCK_SECONDS = 60
-_FIRST_SLICE, _LAST_SLICE = 0.005, 0.050  # seconds between two looks for changes
 
 Connection = tuple[tuple[int, int], sqlite3.Connection]  # with the file that it was opened on
 
@@ -48,6 +48,7 @@ class Reader:
         self._location = str(path.parent)
         self._idle: list[Connection] = []
         self._watches: dict[int, _Watch] = {}
+        self._changes = Changes(path.parent)
         self._closed = False
 
     def get(self, id: str) -> bytes | None:
@@ -88,13 +89,12 @@ class Reader:
         A thread's first wait returns at once: what changed before it is unknown.
         """
         end = time.monotonic() + timeout
-        pause = _FIRST_SLICE
-        while not self._changed():
-            left = end - time.monotonic()
-            if left <= 0:
-                return
-            time.sleep(min(pause, left))
-            pause = min(pause * 1.2, _LAST_SLICE)
+        with self._changes.listening() as pause:
+            while not self._changed():
+                left = end - time.monotonic()
+                if left <= 0:
+                    return
+                pause.wait(left)
 
     def _changed(self) -> bool:
         me = threading.get_ident()
@@ -154,6 +154,7 @@ class Reader:
     def close(self) -> None:
         """Let go of the connections."""
         self._closed = True
+        self._changes.close()
         with gate:
             while self._idle:
                 self._idle.pop()[1].close()
@@ -164,6 +165,7 @@ class Reader:
         """Forget, without closing, the connections of the process that this one was forked from."""
         leave_behind(self._idle, self._watches)
         self._idle, self._watches = [], {}
+        self._changes.begin_in_child()
 
 
 class _Watch:
