@@ -13,4 +13,4 @@ command -v npm >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteract
 "$venv/bin/ruff" format --check .
 "$venv/bin/ruff" check .
 "$venv/bin/mypy"
-exec "$venv/bin/python" -m pytest "$@"
+exec "$venv/bin/python" -m pytest --numprocesses "${RESONATE_NB_TEST_PROCESSES:-3}" --dist worksteal "$@"

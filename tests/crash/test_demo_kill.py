@@ -9,6 +9,9 @@ import sys
 import psutil
 import pytest
 
+from resonate_nb.demo import NOTEBOOK, STORE
+from tests.nbval_runs import in_store, nbval, settled
+
 DEMO = """
 import pathlib, sys
 from resonate_nb.demo import run_demo
@@ -32,13 +35,14 @@ def test_the_demo_resumes_in_the_middle_and_ends_with_equal_results(tmp_path):
 
     assert demo.returncode == 0, shown
     killed, resumed, undisturbed = re.split(r"^[123]\. .*$", shown, flags=re.MULTILINE)[1:]
-    settled = int(re.search(r"kernel killed \(SIGKILL\) with (\d+) of 24 items settled", killed)[1])
+    kept = int(re.search(r"kernel killed \(SIGKILL\) with (\d+) of 24 items settled", killed)[1])
     for cell in ("load", "clean", "features"):
         assert re.search(rf"{cell} +replayed", resumed)
         assert re.search(rf"{cell} +computed", undisturbed)
-    assert f"resumed at item {settled + 1} of 24" in resumed
+    assert f"resumed at item {kept + 1} of 24" in resumed
     assert "computed, 24 items" in undisturbed
     assert "equal, bit for bit" in shown
+    _run_once_more_shows_the_same_and_computes_nothing(tmp_path / "demo")
 
 
 def test_an_interrupted_demo_leaves_no_kernel(tmp_path):
@@ -75,6 +79,15 @@ def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path):
     assert demo.returncode == 1
     assert "is not empty" in shown
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def _run_once_more_shows_the_same_and_computes_nothing(folder):
+    store = folder / STORE
+    before = settled(store)
+
+    in_store(store, [*nbval(folder), str(folder / NOTEBOOK)])
+
+    assert settled(store) == before
 
 
 @contextlib.contextmanager

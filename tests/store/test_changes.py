@@ -147,9 +147,10 @@ def test_an_interrupted_wait_leaves_the_next_one_whole(waiting, other):
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         for _ in range(30):
-            signal.setitimer(signal.ITIMER_REAL, random.random() * 0.01)
             with contextlib.suppress(KeyboardInterrupt):
-                waiting.wait_for_change(ENOUGH)
+                signal.setitimer(signal.ITIMER_REAL, random.random() * 0.01)
+                while True:
+                    waiting.wait_for_change(ENOUGH)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

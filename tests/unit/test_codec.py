@@ -115,7 +115,7 @@ EQUAL = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", EQUAL, ids=lambda value: ascii(value)[:40])
+@pytest.mark.parametrize("value", EQUAL, ids=lambda value: ascii(value)[:40].partition(" at 0x")[0])
 def test_a_value_comes_back_equal_and_of_the_same_type(value):
     back = through(value)
 
