@@ -52,6 +52,11 @@ class Inputs:
         self.digest = self.digest_of(self.captured)  # of one walk, which sees who shares an object
         self.seconds = perf_counter() - began  # that digests took so far
 
+    @property
+    def without_content(self) -> list[str]:
+        """The names of values with parts that have no content, and are identified by something else."""
+        return sorted(self._stand_ins)
+
     def about(self) -> Value:
         """Return what a promise records about these inputs; to be asked before the body runs."""
         digests = {**self._digests_of_captured, **self._digests_of_given}

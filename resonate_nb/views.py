@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from resonate_nb.execution import Execution
 
 _PAGE = 500
-_OURS = {PIN_KIND, VERSION_KIND, "hello"}  # what users did not make: versions, and greetings of forms
+ALONE = "alone"  # the tag `rnb:kind` of what says that a cell is not worth keeping
+_OURS = {PIN_KIND, VERSION_KIND, ALONE, "hello"}  # what users did not make; "hello" are greetings of forms
 
 
 def listing(
@@ -37,7 +38,7 @@ def listing(
     """
     wanted = _state(state)
     found = _pages(execution, Query(prefix=prefix, state=wanted, tags=tuple(tags), limit=_PAGE))
-    asked_for = prefix.startswith(("pin/", "version/"))
+    asked_for = prefix.startswith(("pin/", "version/", "alone/"))
     return [each for each in found if asked_for or each.tags.get("rnb:kind") not in _OURS]
 
 

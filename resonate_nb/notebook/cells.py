@@ -18,6 +18,7 @@ from resonate_nb.errors import (
     StoreUnavailable,
 )
 from resonate_nb.execution import Attempt, Caller, Delivered
+from resonate_nb.notebook import unasked
 from resonate_nb.notebook.chain import Chain
 from resonate_nb.notebook.forecasting import forecast_of
 from resonate_nb.notebook.keeping import NotToBeKept
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from resonate_nb.inputs import Identify
     from resonate_nb.notebook.options import CellOptions
     from resonate_nb.notebook.remains import Remains
+    from resonate_nb.notebook.tally import Tally
 
 
 class Refusal:
@@ -81,9 +83,10 @@ class CellRun:
         *,
         identify: Identify,
         remains: Remains,
+        tally: Tally,
     ) -> None:
         self._shell, self._open, self._options, self._tree = shell, execution, options, tree
-        self._remains = remains
+        self._remains, self._tally = remains, tally
         self._reading = Reading(tree, options, self._namespace, identify=identify, remains=remains)
         self._analysis, self._draws, self._name = (
             self._reading.analysis,
@@ -105,7 +108,8 @@ class CellRun:
         self._line = ""
         self._obstacle: str | None = None
         self.kept = False  # what the cell did is in the store, so that a replay does without it
-        self._started = time.monotonic()
+        self._started = self._body_began = time.monotonic()
+        self._digests = 0.0  # seconds that those of the inputs took before the body
 
     @property
     def _namespace(self) -> dict[str, Any]:
@@ -130,6 +134,7 @@ class CellRun:
             if self._attempt is not None and self._chain is not None and not self._options.rerun:
                 self._chain.begin(self._attempt, filename)
                 self._loops = Loops(self._chain, self._namespace)
+            self._body_began = time.monotonic()
             return
         self._skipped = self.kept = True
         replay(
@@ -138,7 +143,9 @@ class CellRun:
             self._reading.keeping.references,
             remake=lambda: self._remaking.run(self._shell, filename),
         )
-        self._line = replayed_line(self._name, delivered.promise, time.monotonic() - self._started)
+        took = time.monotonic() - self._started
+        self._tally.replayed.add(float(delivered.promise.tags.get("rnb:seconds", 0)) - took)
+        self._line = replayed_line(self._name, delivered.promise, took)
 
     def passing(self, value: object) -> None:
         """Take the value of the last expression, to be shown when the statements are left."""
@@ -192,6 +199,8 @@ class CellRun:
             self._context.__exit__()
         error = KeyboardInterrupt() if result is None else result.error_before_exec or result.error_in_exec
         seconds = time.monotonic() - self._started
+        if self._chain is not None and self._chain.words:
+            self._tally.resumed.add(self._chain.seconds_saved)
         if self._chain is not None:
             self._remains.add(
                 self._reading.code.digest,
@@ -203,13 +212,19 @@ class CellRun:
             )
         if self._attempt is not None and error is not None:
             self._execution.abandon(self._attempt, error)
+        elif self._attempt is not None and self._is_left_alone(self._attempt):
+            self._tally.left_alone.add(self._seconds_of_body)
         elif self._attempt is not None:
+            self._tally.computed.add(seconds)
             kept = self._keep_or_abandon(self._attempt, shown, result.result)
             if self._looked_at:
                 reason = few_words(self._execution, self._attempt)
                 resumed = "" if self._chain is None else self._chain.words
                 kept = f"{resumed}, {kept}" if resumed else kept
                 self._line = computed_line(self._name, seconds, self._reading.inputs.seconds, kept, reason)
+        elif self._obstacle is not None and error is None and not self._options.asked:
+            self._tally.left_alone.add(self._seconds_of_body)
+            unasked.reconsider(self._execution, self._reading.code, self._seconds_of_body)
         elif self._obstacle is not None and error is None:
             self._line = computed_line(self._name, seconds, 0, f"not kept: {self._obstacle}", "")
         if self._line and self._looked_at and not self._recorder.clears_next:
@@ -229,8 +244,10 @@ class CellRun:
         except (StoreUnavailable, StoreFormat) as problem:
             self._obstacle = str(problem)
             warnings.warn(f"{self._name} runs as a plain cell: {problem}", NotKept, stacklevel=3)
-        except (ResonateError, RecursionError):
-            raise
+        except (ResonateError, RecursionError) as reason:
+            if self._options.asked:
+                raise
+            self._obstacle = str(reason)
         except Exception as fault:  # noqa: BLE001 (whatever it is, the user's cell runs)
             self._obstacle = f"a fault of ours: {fault!r}"
             warnings.warn(f"{self._name} runs as a plain cell, for {self._obstacle}", NotKept, stacklevel=3)
@@ -255,6 +272,7 @@ class CellRun:
         self._context.__enter__()
         files.watch(entry.context.trace, self._options.watch)
         self._surroundings.begin()
+        self._digests = self._reading.inputs.seconds
         self._chain = self._chain or self._links()
         if self.limited:
             self._limit = self._execution.limit(entry, awaits=awaits(self._tree))
@@ -298,6 +316,26 @@ class CellRun:
             return self._execution.enter(work, caller, rerun=rerun)
         except MissingReference:  # the inputs do not consist of what they did: nothing is put into them
             return self._execution.enter(work, caller, rerun=True)
+
+    @property
+    def _seconds_of_body(self) -> float:
+        """What the statements took, with those that were run earlier."""
+        saved = 0.0 if self._chain is None else self._chain.seconds_saved
+        return saved + time.monotonic() - self._body_began
+
+    def _is_left_alone(self, attempt: Attempt) -> bool:
+        """Let go of a promise that nobody asked for if it is not worth it, and return whether it is so."""
+        calls = attempt.context.numbering.given  # which a plain cell may not make
+        seconds = self._seconds_of_body
+        if self._options.asked or calls or unasked.worth_it(seconds, self._digests):
+            return False
+        code, size = self._reading.code, self._reading.size
+        words = unasked.leave_alone(self._execution, code, size, seconds=seconds, digests=self._digests)
+        self._execution.abandon(attempt, not_kept=words)
+        if attempt.promise.id == attempt.work.id:  # not the successor of one that was kept
+            self._execution.forget(attempt.work.id)
+        self._execution.recent.note(Run("cell", self._name, "", "plain", words))
+        return True
 
     def _keep_or_abandon(self, attempt: Attempt, shown: tuple[Any, ...], last: Any) -> str:
         try:

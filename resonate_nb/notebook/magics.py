@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from resonate_nb import resonate, views
 from resonate_nb.errors import ResonateWarning, UsageError
+from resonate_nb.notebook import unasked
 from resonate_nb.notebook.analysis import analyse
 from resonate_nb.notebook.cells import CellRun, Refusal
-from resonate_nb.notebook.options import parse_options
+from resonate_nb.notebook.options import CellOptions, parse_options
 from resonate_nb.notebook.origins import Origins
 from resonate_nb.notebook.randomness import watch
 from resonate_nb.notebook.remains import Remains
 from resonate_nb.notebook.shell_names import RUN
 from resonate_nb.notebook.stage import show_inbox
+from resonate_nb.notebook.tally import Tally, stored
 from resonate_nb.notebook.transform import guard, mark, marker, unmarked
 from resonate_nb.notebook.why import why
 
@@ -37,7 +39,10 @@ class Running:
     name: str = ""  # of the run, in the namespace
 
 
-_MAGICS = (("cell", "durable"), ("line", "promises"), ("line", "why"), ("line", "inbox"))
+_MAGICS = (
+    *(("cell", "durable", "durable"), ("line", "durable", "switch")),
+    *(("line", name, name) for name in ("promises", "why", "inbox")),
+)
 
 # The cell whose tree comes next: between the two the same code runs, in the same context.
 _coming: ContextVar[Running | None] = ContextVar("resonate_nb_coming", default=None)
@@ -51,7 +56,8 @@ class Extension:
         self._running: list[Running] = []
         self._numbers = itertools.count(1)
         self._origins = Origins(lambda: shell.user_ns)
-        self._remains = Remains()
+        self._remains, self._tally = Remains(), Tally()
+        self._always = False  # every cell is durable
 
     @classmethod
     def of(cls, shell: Any) -> Extension:
@@ -67,8 +73,8 @@ class Extension:
         self._shell.ast_transformers.append(self)
         self._shell.events.register("pre_run_cell", self.begin)
         self._shell.events.register("post_run_cell", self.end)
-        for kind, name in _MAGICS:
-            self._shell.register_magic_function(getattr(self, name), kind, name)
+        for kind, name, method in _MAGICS:
+            self._shell.register_magic_function(getattr(self, method), kind, name)
         watch.begin("\n".join(self._shell.user_ns.get("In", ())))
 
     def unload(self) -> None:
@@ -78,7 +84,7 @@ class Extension:
         self._shell.input_transformers_cleanup.remove(mark)
         self._shell.ast_transformers.remove(self)
         self._shell.events.unregister("pre_run_cell", self.begin)
-        for kind, name in _MAGICS:
+        for kind, name, _ in _MAGICS:
             self._shell.magics_manager.magics[kind].pop(name, None)
         if not self._running:
             self._shell.events.unregister("post_run_cell", self.end)
@@ -101,7 +107,8 @@ class Extension:
         found = marker(tree)
         try:
             running.sight = self._origins.look(plain, analyse(plain))
-            return tree if found is None else self._guarded(running, *found, tree)
+            run = self._run_of(running, found, plain)
+            return tree if run is None else self._guarded(running, run, tree)
         except Exception as fault:  # noqa: BLE001 (whatever it is, the user's cell runs)
             self._origins.forget()
             if found is not None:
@@ -109,29 +116,42 @@ class Extension:
                 warnings.warn(said, ResonateWarning, stacklevel=2)
             return plain
 
-    def _guarded(self, running: Running, kind: str, text: str, tree: ast.Module) -> ast.Module:
-        running.run = self._decide(kind, text, unmarked(tree))
+    def _run_of(
+        self, running: Running, found: tuple[str, str] | None, tree: ast.Module
+    ) -> CellRun | Refusal | None:
+        """Return the run of a cell if it is durable, by its own header or by `%durable on`."""
+        if found is not None:
+            return self._decide(*found, tree)
+        if self._always and unasked.suits(tree, running.info.raw_cell):
+            return self._run(CellOptions(asked=False), tree)
+        return None
+
+    def _guarded(self, running: Running, run: CellRun | Refusal, tree: ast.Module) -> ast.Module:
+        running.run = run
         running.name = f"{RUN}{next(self._numbers)}__"
         self._shell.user_ns[running.name] = running.run
         self._shell.user_ns_hidden[running.name] = running.run
         shows_assignment = self._shell.ast_node_interactivity == "last_expr_or_assign"
-        limited = running.run.limited
-        return guard(tree, running.name, shows_assignment=shows_assignment, limited=limited)
+        return guard(tree, running.name, shows_assignment=shows_assignment, limited=run.limited)
 
     def _decide(self, kind: str, text: str, tree: ast.Module) -> CellRun | Refusal:
         if kind == "refused":
             return Refusal(UsageError(text))
         try:
-            return CellRun(
-                self._shell,
-                _execution,
-                parse_options(text),
-                tree,
-                identify=self._origins.of,
-                remains=self._remains,
-            )
+            return self._run(parse_options(text), tree)
         except UsageError as refusal:
             return Refusal(refusal)
+
+    def _run(self, options: CellOptions, tree: ast.Module) -> CellRun:
+        return CellRun(
+            self._shell,
+            _execution,
+            options,
+            tree,
+            identify=self._origins.of,
+            remains=self._remains,
+            tally=self._tally,
+        )
 
     def end(self, result: Any) -> None:
         """Close the run of the cell that has just ended; no result: it was cancelled."""
@@ -164,6 +184,24 @@ class Extension:
         [--remake NAMES] [--timeout DURATION] [--rerun] [--quiet] [--dry-run]
         """
         raise UsageError("%%durable stands on the first line of a cell, alone")
+
+    def switch(self, line: str) -> None:
+        """Make every following cell durable without a header, or end that: %durable on|off|stats.
+
+        A cell that begins with `#| durable off` stays as it is; so does one that takes less time than
+        the digests of its inputs, that only defines, or that uses magics or shell lines.
+        """
+        match line.split():
+            case ["on"]:
+                self._always = True
+            case ["off"]:
+                self._always = False
+            case ["stats"]:
+                print(f"{self._tally}\n{stored(_execution())}")  # noqa: T201 (a person asked)
+            case []:
+                print(f"%durable is {'on' if self._always else 'off'}")  # noqa: T201 (a person asked)
+            case _:
+                raise UsageError(f"%durable takes on, off or stats, not {line!r}")
 
     def promises(self, line: str) -> None:
         """List promises: %promises [PREFIX] [--state S]."""

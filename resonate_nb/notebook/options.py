@@ -18,6 +18,7 @@ _SWITCHES = ("--rerun", "--quiet", "--dry-run")
 class CellOptions:
     """What the header of a durable cell says."""
 
+    asked: bool = True  # for a durable cell; else `%durable on` made it one
     name: str | None = None
     version: int | None = None
     id: str | None = None

@@ -13,6 +13,7 @@ from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint_cel
 from resonate_nb.functions import stale_source
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
+from resonate_nb.notebook import unasked
 from resonate_nb.notebook.analysis import analyse, cell_name
 from resonate_nb.notebook.definitions import replayable_definition
 from resonate_nb.notebook.keeping import Keeping
@@ -42,6 +43,7 @@ class Reading:
     code: Fingerprint
     inputs: Inputs
     keeping: Keeping
+    size: float  # of what it reads, about; only of a cell that nobody asked for
 
     def __init__(
         self,
@@ -69,11 +71,12 @@ class Reading:
         self.code = fingerprint_cell(self._tree, names - ignored, self._namespace, library=execution.library)
         roots = frozenset(each.root for each in self.code.captures)
         check_names("--ignore", ignored, roots.union(self.analysis.inputs), "read before it assigns it")
-        self.obstacle = self._obstacle_to_replay()
+        self.obstacle = self._obstacle_to_replay() or self._left_alone(execution)
         if self.obstacle is None:
             try:
                 self._names = (names - ignored) & self._namespace.keys()
                 self._watch()
+                self.obstacle = self._done_unseen()
             except Unidentified as obstacle:
                 self.obstacle = str(obstacle)
 
@@ -121,6 +124,19 @@ class Reading:
             ignored=self.options.ignore,
             earlier=() if self.earlier is None else self.earlier.chain.links.values(),
         )
+
+    def _left_alone(self, execution: Execution) -> str | None:
+        if self.options.asked:
+            return None
+        self.size = unasked.size_of(self.code)
+        return unasked.left_alone(execution, self.code, self.size)
+
+    def _done_unseen(self) -> str | None:
+        """Return why a cell that nobody asked for is not to be replayed, by what it reads."""
+        names = self.inputs.without_content
+        if self.options.asked or not names:
+            return None
+        return f"{unasked.LEFT_ALONE}: what it does through {names[0]} can't be seen"
 
     def _watch(self) -> None:
         """Take in the inputs, to see later what has become of them."""

@@ -56,6 +56,18 @@ def mark(lines: list[str]) -> list[str]:
     return lines
 
 
+def header_options(text: str) -> str | None:
+    r"""Return what stands behind the header of a durable cell, also if it is ``off``; None without header.
+
+    >>> header_options("\n#| durable off\nx = 1"), header_options("x = 1")
+    ('off', None)
+    """
+    lines = text.splitlines()
+    first = _next_line(lines, 0)
+    found = None if first is None else _HEADER.match(lines[first])
+    return None if found is None else found["options"] or ""
+
+
 def marker(tree: ast.Module) -> tuple[str, str] | None:
     """Return what `mark` left at the top of a cell: ``durable`` and the options, or ``refused`` and why."""
     match tree.body:
