@@ -58,8 +58,6 @@ def decorated(thing: Any) -> Decorated:
             f"@durable decorates functions, not a {type(thing).__name__}; "
             "with options write @durable(version=2)"
         )
-    if inspect.isgeneratorfunction(thing):
-        raise UsageError(f"{name_of(thing)} is a generator function: return a list to make it durable")
     if inspect.isasyncgenfunction(thing):
         raise UsageError(
             f"{name_of(thing)} is an asynchronous generator function, which can't be durable: make it a "
@@ -88,6 +86,24 @@ def checked_identity(name: str, identity: str, scheme: object) -> str:
     if identity == "call" and scheme is not None:
         raise UsageError(f"{name}: identity='call' gives the ids, so there is none to choose with id=")
     return identity
+
+
+def checked_generator(name: str, function: object, retry: object) -> bool:
+    """Return whether a function is a generator function.
+
+    Raises
+    ------
+    UsageError
+        It is one, and is to be tried again.
+    """
+    if not inspect.isgeneratorfunction(function):
+        return False
+    if retry is not None:
+        raise UsageError(
+            f"{name} is a generator function, which has no `retry`: after an exception the next call goes on "
+            "behind what was yielded; let it call durable functions that are tried again"
+        )
+    return True
 
 
 def checked_version(version: int | None) -> int | None:

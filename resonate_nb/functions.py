@@ -9,7 +9,7 @@ import types
 import warnings
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
 
-from resonate_nb import handles, mapping, versions
+from resonate_nb import generators, handles, mapping, versions
 from resonate_nb.about import recorded
 from resonate_nb.corridor import naming
 from resonate_nb.corridor.binding import bound_call
@@ -17,6 +17,7 @@ from resonate_nb.corridor.children import Place, drawn_place, next_place
 from resonate_nb.corridor.naming import Opaque
 from resonate_nb.corridor.work import Work, nothing_changed
 from resonate_nb.decorating import (
+    checked_generator,
     checked_identity,
     checked_version,
     decorated,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_OF_THE_CODE = frozenset({"_execution", "_signature", "is_async", "_stored"})  # attributes
+_OF_THE_CODE = frozenset({"_execution", "_signature", "is_async", "is_generator", "_stored"})  # attributes
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
@@ -93,6 +94,7 @@ class DurableFunction(Generic[P, R]):
         self._timeout = None if timeout is None else milliseconds(timeout)
         self._stored: Callable[[], LoadedCode] | None = None  # gives the code of an older version
         self.is_async = inspect.iscoroutinefunction(plain)
+        self.is_generator = checked_generator(self.name, plain, retry)
         if self.is_async:
             mark_as_coroutine_function(self)
 
@@ -120,6 +122,7 @@ class DurableFunction(Generic[P, R]):
         The arguments are those of this moment, as far as they identify the call. The process does not wait
         for it at its end; its promise can be found again with `Handle(id)`.
         """
+        self._refuse_generator("submit")
         execution = self._execution()
         work = self.work(args, kwargs, id=self.place()).under(execution.prefix)
         return handles.submit(self._execution, work, functools.partial(self._run, work, args, kwargs))
@@ -166,6 +169,7 @@ class DurableFunction(Generic[P, R]):
         UsageError
             The function is a coroutine function, or `workers` is less than one.
         """
+        self._refuse_generator("map")
         if self.is_async:
             raise UsageError(
                 f"{self.name} is a coroutine function: await its calls, with asyncio.gather for many"
@@ -314,6 +318,8 @@ class DurableFunction(Generic[P, R]):
             return self.body(args, kwargs)()
         execution = self._execution()
         work = self.work(args, kwargs, id=place).under(execution.prefix)
+        if self.is_generator:
+            return generators.iterate(execution, work, self.body(args, kwargs), rerun=rerun)
         return execution.run(work, self.body(args, kwargs), rerun=rerun)
 
     def _run(self, work: Work, args: Any, kwargs: Any, caller: Caller) -> Any:
@@ -344,6 +350,10 @@ class DurableFunction(Generic[P, R]):
         if stale is not None:
             warnings.warn(stale_source(self.name, stale), StaleSource, stacklevel=4)
         return stale is not None
+
+    def _refuse_generator(self, method: str) -> None:
+        if self.is_generator:
+            raise UsageError(f"{self.name} is a generator function: iterate its calls, without `{method}`")
 
     def _refuse_without_content(self, method: str) -> None:
         if self._by_place or isinstance(self._scheme, Opaque):

@@ -79,4 +79,8 @@ def _as_it_was(
         raise VersionMissing(
             function.name, version, "it and the present one are not both coroutine functions"
         )
+    if older.is_generator is not function.is_generator:
+        raise VersionMissing(
+            function.name, version, "it and the present one are not both generator functions"
+        )
     return older

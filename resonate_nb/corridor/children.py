@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from resonate_nb.promise import Promise
     from resonate_nb.store.base import Store
 
+YIELDS = "/yield/"  # between the id of a generator's promise and the number of what it yielded
 _PLACES = "."  # the series of numbers of such calls
 _DRAWN = "drawn"  # the series of numbers of calls whose ids are drawn
 _PAGE = 500
@@ -125,16 +126,20 @@ def cancel(store: Store, id: str, now: int) -> list[str]:
     return [reply.get().id for reply in replies]
 
 
-def forget(store: Store, id: str, now: int) -> None:
-    """Delete the children of all generations of a promise: what is made under its id anew has its own."""
-    ids = {split_generation(child.id)[0] for child in _children(store, id, now)}
+def forget(store: Store, id: str, now: int, *, only: str = "") -> None:
+    """Delete the children of all generations of a promise: what is made under its id anew has its own.
+
+    With `only`, those whose ids go on with this.
+    """
+    found = (child.id for child in _children(store, id, now))
+    ids = {split_generation(child)[0] for child in found if child.startswith(id + only)}
     for reply in [store.post(Forget(id=child)) for child in ids]:
         reply.get()
 
 
 def _children(store: Store, id: str, now: int, *, state: State | None = None) -> Iterator[Promise]:
-    of_this = re.compile(re.escape(id) + r"(~[0-9]+)?(\.[0-9]+(~[0-9]+)?)+")
-    for prefix in (f"{id}.", f"{id}~"):
+    of_this = re.compile(re.escape(id) + rf"(~[0-9]+)?((\.|{YIELDS})[0-9]+(~[0-9]+)?)+")
+    for prefix in (f"{id}.", f"{id}~", id + YIELDS):
         query = Query(prefix=prefix, state=state, tags=((CHILD_TAG, "true"),), limit=_PAGE)
         while True:
             page = store.list(query, now)

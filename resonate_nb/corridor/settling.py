@@ -119,7 +119,7 @@ class Settling:
             self._record(attempt, outcome.error)
             return None
         if changed := work.changed():
-            self._keep_nothing(attempt, _mutation(work, changed), MutatedArgument)
+            self._keep_nothing(attempt, mutation(work, changed), MutatedArgument)
             return None
         try:
             sent = self._post_settled(attempt, outcome, caller)
@@ -192,7 +192,8 @@ def _not_kept_tags(reason: str) -> dict[str, str]:
     return {"rnb:not_kept": reason[:500]} if reason else {}
 
 
-def _mutation(work: Work, changed: list[str]) -> str:
+def mutation(work: Work, changed: list[str]) -> str:
+    """Return in words what the body changed, for a warning."""
     names = ", ".join(f"`{name}`" for name in changed)
     return (
         f"{work.name} changed {names} in place, which a replay could not repeat, so the outcome is not kept: "

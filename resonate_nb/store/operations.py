@@ -268,6 +268,33 @@ class Unbind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Store a promise as it stands, settled or not, on the strength of the lease of another one.
+
+    An id that exists gives the stored record and changes nothing.
+    """
+
+    promise: Promise
+    holder: str  # the id of the promise whose lease counts
+    owner: str
+    now: int
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> Promise:
+        """Return the stored record."""
+        validate(self.promise.id)
+        holder = rows.get(self.holder)
+        if holder is None or not _owned(holder, self.owner) or holder.promise.seen(self.now).settled:
+            fence = 0 if holder is None or holder.lease is None else holder.lease.fence
+            raise LeaseLost(self.holder, 0, fence)
+        entry = rows.get(self.promise.id)
+        if entry is None:
+            entry = Entry(self.promise)
+            rows.put(entry)
+        return entry.promise.seen(self.now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Renew:
     """Say that the holder of a lease still works."""
 

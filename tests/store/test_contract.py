@@ -9,7 +9,7 @@ from making import NOW, acquire, buffer_of, create, settle
 from resonate_nb.errors import InvalidId, LeaseLost, NoSuchPromise, StoreUnavailable
 from resonate_nb.promise import EMPTY, UNBOUND_TAG, Buffer, Promise, State, Value
 from resonate_nb.store.base import Entry, Query
-from resonate_nb.store.operations import Forget, Release, Renew, SetAside
+from resonate_nb.store.operations import Acquire, Forget, Record, Release, Renew, SetAside, Settle
 
 
 @dataclass(frozen=True)
@@ -385,3 +385,21 @@ def test_an_acquisition_binds_anew_only_what_is_unbound_and_the_same_work(store)
     store.do(Release(id="a", owner="three"))
     bound = store.do(acquire("a", "four", tags=asked))
     assert bound.promise.tags == {**asked, "rnb:parent": "first"} == store.get("a").promise.tags
+
+
+def test_a_promise_is_recorded_on_the_strength_of_anothers_lease_and_only_so(store):
+    settled = Promise(id="p/child", state=State.RESOLVED, created_at=1, settled_at=1)
+    store.do(Acquire(promise=Promise(id="p"), owner="me", until=9, now=1))
+
+    def record(owner, promise=settled):
+        return store.do(Record(promise=promise, holder="p", owner=owner, now=1))
+
+    for owner in ("you", ""):
+        with pytest.raises(LeaseLost):
+            record(owner)
+    assert store.get("p/child") is None
+    assert record("me") == settled
+    assert record("me", replace(settled, settled_at=2)) == settled
+    store.do(Settle(id="p", state=State.CANCELED, now=1))
+    with pytest.raises(LeaseLost):
+        record("me", replace(settled, id="p/other"))

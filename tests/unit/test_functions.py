@@ -236,10 +236,10 @@ def test_a_failing_item_leaves_the_others_kept():
 
 
 def test_what_is_no_function_is_refused():
-    with pytest.raises(UsageError, match="generator"):
+    with pytest.raises(UsageError, match="asynchronous generator"):
 
         @durable
-        def numbers():
+        async def numbers():
             yield 1
 
     with pytest.raises(UsageError, match="builtin"):

@@ -76,6 +76,7 @@ FLOORS = [
         "versioning.version_table",
         "corridor.binding",
         "decorating",
+        "generators",
         "mapping",
         "track",
         "functions",
