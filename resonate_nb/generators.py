@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Never, Self, TypeVar, cast
 
 from resonate_nb.corridor import children
 from resonate_nb.corridor.attempts import Attempt
-from resonate_nb.corridor.context import current, entered
+from resonate_nb.corridor.context import attributed, current, entered
 from resonate_nb.corridor.settling import mutation
 from resonate_nb.corridor.work import Outcome
 from resonate_nb.errors import (
@@ -105,6 +105,9 @@ class Yields(Generic[Y]):
         if isinstance(source, Source):
             source.leave()
 
+    def __reduce__(self) -> Never:
+        raise TypeError("an iterator gives its items once: keep a list of them")
+
     def __del__(self) -> None:
         self.close()
 
@@ -117,14 +120,20 @@ def iterate(execution: Execution, work: Work, body: Callable[[], Any], *, rerun:
 def _open(execution: Execution, work: Work, body: Callable[[], Any], *, rerun: bool) -> Recorded | Source:
     key = id(execution), work.id
     with _lock:
-        source = None if rerun else _sources.get(key)
+        source = _sources.get(key)
         if source is not None and not any(outer.work_id == work.id for outer in current() or ()):
+            if rerun:
+                raise UsageError(
+                    f"{work.name} is being computed for an iterator that is not at its end: `close` it first"
+                )
             source.join()
             return source
     entry = execution.enter(work, rerun=rerun)
     if not isinstance(entry, Attempt):
         return Recorded(execution, entry.promise.id, entry.outcome)
     execution.explain(entry)
+    if rerun:
+        Recorded(execution, entry.promise.id).forget()
     source = Source(execution, entry, entry.body or body, key)
     with _lock:
         _sources[key] = source
@@ -151,6 +160,7 @@ class Recorded:
             raise StopIteration(finished.returned)
         promise = self.promise(number)
         if promise is not None:
+            file_records.inherit(file_records.read(promise.value, promise.id), attributed())
             return self._execution.outcome_of(promise).deliver()
         if outcome is not None and outcome.error is not None:
             raise outcome.error
@@ -218,12 +228,17 @@ class Source:
     def get(self, number: int) -> object:
         """Return a yield, counted from 1, computing it if need be; raise what the body raised at its end."""
         with self._one:
-            if number <= self._recorded:
+            if number <= self._recorded and self._kept:
                 return self._records.get(number)
+            if number <= self._made:
+                raise DamagedValue(self._records.place(number), "it went to another iterator and is not kept")
             while self._end is None:
                 value = self._next()
-                if self._end is None and self._is_new(value):
-                    return value
+                if self._end is None:
+                    self._made += 1
+                    self._keep(value)
+                    if self._end is None and self._made == number:
+                        return value
         if self._end.error is not None:
             raise self._end.error
         raise StopIteration(cast("Finished", self._end.value).returned)
@@ -255,28 +270,30 @@ class Source:
         finally:
             self._limit.end(error)
 
-    def _is_new(self, value: object) -> bool:
-        """Keep what was yielded now, or see that it is what was recorded."""
-        self._made += 1
+    def _keep(self, value: object) -> None:
+        """Record what was yielded now, or see that it is what was recorded."""
         if not self._kept:
-            return True
+            return
+        if changed := self._attempt.work.changed():
+            self._keep_nothing(mutation(self._attempt.work, changed), MutatedArgument)
+            return
         try:
             digest = content_digest(value, "what is yielded")
             if self._made > self._recorded:
                 self._record(value, digest)
                 self._recorded = self._made
-                return True
+            else:
+                self._compare(digest)
         except LeaseLost as lost:
             self._interrupted(lost)
-            return False
         except (Unpicklable, UndigestibleInput, Unrepeatable, StoreUnavailable) as problem:
             self._keep_nothing(str(problem))
-            return True
+
+    def _compare(self, digest: str) -> None:
         recorded = self._records.promise(self._made)
         expected = None if recorded is None else recorded.tags.get(_DIGEST_TAG)
         if expected != digest:
             self._settle(Outcome(error=self._diverged(expected, digest)))
-        return False
 
     def _record(self, value: object, digest: str) -> None:
         execution, attempt, now = self._execution, self._attempt, self._execution.clock.now()

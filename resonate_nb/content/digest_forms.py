@@ -19,7 +19,7 @@ import sys
 import types
 import weakref
 import zoneinfo
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -309,6 +309,6 @@ FAMILIES: dict[type, FormOf] = {  # in the order of asking
     BaseException: _exception_form,
     PurePath: _path_form,
     io.IOBase: _stream_form,
-    types.GeneratorType: _refused_iterator,
+    Generator: _refused_iterator,
     Iterator: _iterator_form,
 }

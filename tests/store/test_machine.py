@@ -10,11 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from making import NOW, acquire, create, settle
 
 from resonate_nb.errors import ResonateError
-from resonate_nb.promise import NEVER, State
+from resonate_nb.promise import NEVER, Promise, State, Value
 from resonate_nb.store.base import Query
 from resonate_nb.store.disk import DiskStore
 from resonate_nb.store.memory import MemoryStore
-from resonate_nb.store.operations import Forget, Release, Renew, Unbind
+from resonate_nb.store.operations import Forget, Record, Release, Renew, Unbind
 
 IDS = ["a", "a/b", "a/é", "b", "b~2", "\U0010ffff"]
 ANY_ID = [*IDS, "a~2", "a~3", "a/b~2"]
@@ -144,6 +144,14 @@ class Model:
         promise.owner = ""
         return True
 
+    def record(self, id, holder, owner, now, data):
+        holding = self.kept.get(holder)
+        if holding is None or holding.owner != owner or holding.final(now):
+            return "LeaseLost"
+        if id not in self.kept:
+            self.kept[id] = Kept(NEVER, {}, "resolved", data, now)
+        return self.kept[id].shown(now)
+
     def renew(self, id, fence):
         promise = self.kept.get(id)
         return bool(promise and promise.owner and promise.fence == fence)
@@ -242,6 +250,25 @@ class Stores(RuleBasedStateMachine):
     @rule(id=st.sampled_from(ANY_ID))
     def unbind(self, id):
         self.both(Unbind(id=id, now=self.now), plain, self.model.unbind(id, self.now))
+
+    @rule(
+        id=st.sampled_from(IDS),
+        holder=st.sampled_from(ANY_ID),
+        owner=st.sampled_from(["one", "two"]),
+        data=st.sampled_from([b"x", b"w" * 40_000]),
+    )
+    def record(self, id, holder, owner, data):
+        promise = Promise(
+            id=id, state=State.RESOLVED, value=Value({}, data), created_at=self.now, settled_at=self.now
+        )
+        operation = Record(promise=promise, holder=holder, owner=owner, now=self.now)
+        self.both(operation, plain, self.model.record(id, holder, owner, self.now, data))
+
+    @rule(id=st.sampled_from(IDS), holder=st.sampled_from(IDS))
+    def record_for_a_holder(self, id, holder):
+        """Chance alone seldom finds the owner of a lease."""
+        self.acquire(holder, "one", over=None, unless=set(), after=None, tags={}, rebind=False)
+        self.record(id, holder, "one", b"x")
 
     @rule(id=st.sampled_from(ANY_ID), fence=st.sampled_from([1, 2]))
     def renew(self, id, fence):

@@ -7,17 +7,20 @@ import time
 import pytest
 
 from resonate_nb import (
+    DamagedValue,
     Diverged,
     MutatedArgument,
     NotKept,
     PromiseCanceled,
     PromiseTimedOut,
     State,
+    UndigestibleInput,
     current,
     durable,
     find,
 )
 from resonate_nb.errors import UsageError
+from resonate_nb.store.base import Query
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -263,3 +266,91 @@ def test_retries_and_asynchronous_generators_are_refused_by_name():
 
     with pytest.raises(UsageError, match="asynchronous generator"):
         durable(ticks)
+
+
+def test_what_it_read_counts_for_whoever_was_delivered_its_recorded_yields(tmp_path):
+    path = tmp_path / "lines"
+
+    @durable(name="lines")
+    def lines(path):
+        yield from path.read_text().split()
+
+    @durable(name="first")
+    def first(path):
+        return next(lines(path))
+
+    path.write_text("a b")
+    assert next(lines(path)) == "a"
+    assert first(path) == "a"
+    path.write_text("c d")
+    assert first(path) == "c"
+
+
+def test_a_rerun_of_one_that_was_left_begins_anew(noted):
+    iterator = numbers(2)
+    next(iterator)
+    with pytest.raises(UsageError, match=r"numbers is being computed for an iterator.*`close`"):
+        next(numbers.rerun(2))
+    iterator.close()
+    assert list(numbers.rerun(2)) == [[0], [1]]
+    assert noted == [0, 0, 1]
+
+
+def test_its_iterator_is_no_value_as_that_of_any_generator():
+    @durable(name="total")
+    def total(items):
+        return sum(items)
+
+    @durable(name="giving")
+    def giving():
+        return numbers(1)
+
+    with pytest.raises(UndigestibleInput, match="gives its items once"):
+        total(numbers(1))
+    with pytest.warns(NotKept, match="gives its items once"):
+        assert list(giving()) == [[0]]
+
+
+def test_what_was_yielded_before_the_argument_changed_is_not_kept_even_after_a_kill(root):
+    @durable(name="eating")
+    def eating(items):
+        yield len(items)
+        yield items.pop()
+
+    iterator = eating([1, 2])
+    assert next(iterator) == 2
+    with pytest.warns(MutatedArgument, match="`items`"):
+        assert next(iterator) == 2
+    assert [each.id for each in find("eating")] == [eating.promise([1, 2]).id]
+    assert root.execution.store.list(Query(prefix="eating@", tags=(("rnb:kind", "yield"),)), 0).promises == ()
+
+
+def test_what_was_delivered_is_not_delivered_twice_when_it_can_not_be_kept_any_more(noted):
+    @durable(name="mutable")
+    def mutable(items):
+        for number in range(3):
+            yield number
+            if sys.noted:
+                items.append(number)
+
+    iterator = mutable([])
+    assert [next(iterator), next(iterator)] == [0, 1]
+    iterator.close()
+    noted.append("another world")
+    with pytest.warns(MutatedArgument, match="`items`"):
+        assert list(mutable([])) == [0, 1, 2]
+
+
+def test_of_two_iterators_none_gets_what_is_the_others_when_it_is_not_kept():
+    @durable(name="streams")
+    def streams():
+        yield 1
+        yield (x for x in "ab")
+
+    one, other = streams(), streams()
+    assert next(one) == next(other) == 1
+    with pytest.warns(NotKept, match="streams"):
+        first = next(one)
+    assert list(first) == ["a", "b"]
+    with pytest.raises(DamagedValue, match="went to another iterator"):
+        next(other)
