@@ -10,6 +10,7 @@ from resonate_nb.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Self
 
     from resonate_nb.durations import Duration
 
@@ -61,17 +62,38 @@ class Track(Generic[Item]):
         return self.total
 
     def _plainly(self) -> Iterator[Item]:
-        with bar(self.total) as shown:
+        with Progress(self.total) as shown:
             for item in self.items:
                 yield item
-                shown.update()
+                shown.step()
 
 
-def bar(total: int | None, *, before: int = 0) -> Any:
-    """Return a bar of tqdm: a widget or text where somebody looks on, else one that shows nothing.
+class Progress:
+    """A bar: what was done before and now, the rate, and the time that remains.
 
-    `before` items were done before: they count for the bar, and for no rate.
+    Items that were done before count for the bar, and for no rate.
     """
+
+    def __init__(self, total: int | None, *, before: int = 0) -> None:
+        self._before, self._now = before, 0
+        self._bar = _bar(total, before)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._bar.__exit__(*raised)
+
+    def step(self) -> None:
+        """Count one item."""
+        self._now += 1
+        if self._before:
+            self._bar.set_postfix_str(f"{self._now:,} now", refresh=False)
+        self._bar.update()
+
+
+def _bar(total: int | None, before: int) -> Any:
+    """Return a bar of tqdm: a widget or text where somebody looks on, else one that shows nothing."""
     shell = sys.modules.get("IPython")
     kernel = None if shell is None else getattr(shell.get_ipython(), "kernel", None)
     words = f"{before:,} before" if before else None

@@ -15,7 +15,7 @@ from resonate_nb.errors import OtherItems, UndigestibleInput
 from resonate_nb.fingerprint import content_digest
 from resonate_nb.notebook import budget, randomness
 from resonate_nb.notebook.chain import Point
-from resonate_nb.track import Track, bar
+from resonate_nb.track import Progress, Track
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -120,12 +120,12 @@ class Loop:
         """Give the items that are left, and keep a checkpoint whenever one is due."""
         marked = ((None, item) for item in self._rest) if self._rest is not None else self._made_again()
         position, last = self._before, time.monotonic()
-        with bar(self._total, before=position) as shown:
+        with Progress(self._total, before=position) as shown:
             for mark, item in marked:
                 first = self._digest(mark)
                 yield item
                 position += 1
-                shown.update()
+                shown.step()
                 self._digests = _chained(self._digests, first, self._digest(mark))
                 if time.monotonic() - last >= self._every and self._keep(position):
                     last = time.monotonic()

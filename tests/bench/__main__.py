@@ -2,9 +2,16 @@
 
 import sys
 
-from tests.bench import calls, cells, edits, protocol, steps
+from tests.bench import calls, cells, edits, inside, protocol, steps
 
-SUBJECTS = {"calls": calls, "edits": edits, "cells": cells, "protocol": protocol, "steps": steps}
+SUBJECTS = {
+    "calls": calls,
+    "edits": edits,
+    "cells": cells,
+    "inside": inside,
+    "protocol": protocol,
+    "steps": steps,
+}
 
 for name in sys.argv[1:] or SUBJECTS:
     print(f"\n{name}: {SUBJECTS[name].__doc__}\n")

@@ -1,6 +1,12 @@
 """A loop over `track` in a durable cell goes on at the iteration that was under way."""
 
+import itertools
+import random
+import time
+
 import pytest
+
+from resonate_nb.track import Progress
 
 SETUP = """
 %load_ext resonate_nb
@@ -197,6 +203,83 @@ def test_a_new_checkpoint_takes_the_place_of_the_one_before(kernel):
     kernel.run("%%durable\nfor x in track(range(20), every=0):\n    y = x\nz = nonsense")
     kept = kernel.run("%promises chain/").text
     assert kept.count("chain/") == 1  # the one behind the loop
+
+
+TRAINING = """%%durable
+random.seed(5)
+np.random.seed(5)
+weights, speed, losses = np.zeros(20), np.zeros(20), []
+order = list(range(len(rows)))
+for epoch in track(range(60), every=0):
+    ran(epoch)
+    random.shuffle(order)
+    for at in order:
+        wrong = rows[at] @ weights - targets[at] + np.random.normal()
+        speed = 0.9 * speed - 0.001 * wrong * rows[at]
+        weights += speed
+    losses.append(float(wrong))"""
+MODEL = "weights.tobytes().hex(), speed.tobytes().hex(), losses, order, random.random(), np.random.random()"
+
+
+def test_a_training_loop_killed_ten_times_at_random_ends_with_the_model_of_an_undisturbed_run(kernel):
+    setup = SETUP + "import numpy as np\nrows = np.random.default_rng(1).random((1_500, 20))\n"
+    setup += "targets = rows @ np.arange(20)"
+    seed = random.randrange(1_000_000)
+    chance = random.Random(seed)
+    kernel.run(setup)
+    assert kernel.run(TRAINING.replace("%%durable", "")).error is None
+    expected = shown(kernel, MODEL)
+    kernel.restart()
+    (kernel.cwd / "ran").unlink()
+
+    lives = [killed_while_training(kernel, setup, chance) for _ in range(10)]
+    kernel.run(setup)
+    already = len(ran(kernel))
+    assert kernel.run(TRAINING).error is None
+    lives.append([int(each) for each in ran(kernel)[already:]])
+
+    assert shown(kernel, MODEL) == expected, f"seed {seed}"
+    for before, after in itertools.pairwise(lives):
+        assert after[0] in {before[-1], before[-1] + 1}, f"seed {seed}: {lives}"
+    assert all(life == list(range(life[0], life[-1] + 1)) for life in lives), f"seed {seed}: {lives}"
+    assert lives[-1][-1] == 59
+
+
+def killed_while_training(kernel, setup, chance):
+    """Run the cell in a new kernel, kill that at some moment, and return the epochs that it began."""
+    kernel.run(setup)
+    already = len(ran(kernel)) if (kernel.cwd / "ran").exists() else 0
+    kernel.begin(TRAINING)
+    enough = already + chance.randint(1, 4)
+    deadline = time.monotonic() + 60
+    while not (kernel.cwd / "ran").exists() or len(ran(kernel)) < enough:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    time.sleep(chance.random() * 0.03)
+    kernel.restart()
+    return [int(each) for each in ran(kernel)[already:]]
+
+
+def test_the_bar_tells_what_was_done_before_and_now_at_what_rate_and_what_remains(capsys):
+    with Progress(50, before=20) as shown:
+        for _ in range(10):
+            shown.step()
+        time.sleep(0.15)
+        shown.step()
+    text = capsys.readouterr().err.replace("\r", "\n").strip().splitlines()[-1]
+    assert text.startswith("20 before:")
+    assert "31/50" in text
+    assert "11 now" in text
+    assert "it/s" in text
+
+
+def test_the_bar_is_a_widget_where_somebody_looks_on_and_nothing_in_a_headless_run(kernel):
+    kernel.run(SETUP)
+    cell = "%%durable --quiet\nfor x in track(range(3), every=0): pass"
+    watched = kernel.finish(kernel.begin(cell, allow_stdin=True))
+    kinds = {kind for each in watched.messages for kind in each["content"].get("data", {})}
+    assert "application/vnd.jupyter.widget-view+json" in kinds
+    assert kernel.run(cell.replace("3", "4")).outputs == []
 
 
 def test_track_is_a_plain_bar_outside_of_durable_cells(kernel):
