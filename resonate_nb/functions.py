@@ -15,6 +15,7 @@ from resonate_nb.corridor import naming
 from resonate_nb.corridor.binding import bound_call
 from resonate_nb.corridor.children import Place, drawn_place, next_place
 from resonate_nb.corridor.naming import Opaque
+from resonate_nb.corridor.shortcut import UNCHANGING, Shortcut
 from resonate_nb.corridor.work import Work, nothing_changed
 from resonate_nb.decorating import (
     checked_generator,
@@ -29,8 +30,10 @@ from resonate_nb.errors import StaleSource, UsageError
 from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
+from resonate_nb.known_calls import KnownCalls, key_of
 from resonate_nb.promise import NO_TEXTS
 from resonate_nb.retry import policy_of
+from resonate_nb.signatures import Binding
 from resonate_nb.versioning import pins
 from resonate_nb.versioning.version_table import table_of
 
@@ -50,8 +53,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_OF_THE_CODE = frozenset({"_execution", "_signature", "is_async", "is_generator", "_stored"})  # attributes
-_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
+# Attributes.
+_OF_THE_CODE = frozenset(
+    {"_execution", "_binding", "_known", "_repeats", "_stored", "is_async", "is_generator"}
+)
 
 
 class DurableFunction(Generic[P, R]):
@@ -84,8 +89,9 @@ class DurableFunction(Generic[P, R]):
         self.name = name or self._first.name or name_of(plain)
         self.version = checked_version(version)
         self._execution = execution
-        self._signature = inspect.signature(plain)
-        self._scheme = naming.checked_scheme(self.name, id, self._signature.parameters)
+        signature = inspect.signature(plain)
+        self._binding = Binding(signature)
+        self._scheme = naming.checked_scheme(self.name, id, signature.parameters)
         self._by_place = checked_identity(self.name, identity, self._scheme) == "call"
         self._tags = dict(tags)
         self._keep_errors = keep_errors
@@ -93,6 +99,7 @@ class DurableFunction(Generic[P, R]):
         self._retry = policy_of(retry)
         self._timeout = None if timeout is None else milliseconds(timeout)
         self._stored: Callable[[], LoadedCode] | None = None  # gives the code of an older version
+        self._known = KnownCalls()
         self.is_async = inspect.iscoroutinefunction(plain)
         self.is_generator = checked_generator(self.name, plain, retry)
         if self.is_async:
@@ -244,14 +251,22 @@ class DurableFunction(Generic[P, R]):
         VersionConflict
             The code changed under the pinned version number.
         """
-        code = self.code()
+        return self._work(self.code(), args, kwargs, id)
+
+    def _work(
+        self,
+        code: Fingerprint,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        id: str | Place | None,
+        shortcut: Shortcut | None = None,
+    ) -> Work:
         first = self._first
-        arguments = self._signature.bind(*first.args, *args, **{**first.kwargs, **kwargs})
-        arguments.apply_defaults()
-        inputs, about, changed = _identify(self.name, arguments.arguments, code)
+        given = self._binding.bind((*first.args, *args), {**first.kwargs, **kwargs})
+        inputs, about, changed = _identify(self.name, given, code)
         version = self._version(code)
         if id is None and self._scheme is not None and not isinstance(self._scheme, Opaque):
-            id = naming.made_by(self._scheme, self.name, arguments.arguments)
+            id = naming.made_by(self._scheme, self.name, given)
         under = f"{escape(self.name)}@{version}/"
         by_content = id is None
         if isinstance(id, Place):
@@ -265,7 +280,7 @@ class DurableFunction(Generic[P, R]):
             version=version,
             inputs=inputs,
             fingerprint=code.digest,
-            arguments="" if by_content else content_digest(dict(arguments.arguments)),
+            arguments="" if by_content else content_digest(given),
             explicit=isinstance(id, str),
             place=id if isinstance(id, Place) else None,
             keep_errors=self._keep_errors,
@@ -276,7 +291,36 @@ class DurableFunction(Generic[P, R]):
             changed=changed,
             record=functools.partial(self._record, code),
             bound=functools.partial(bound_call, self, self._execution(), (args, kwargs, id)),
+            shortcut=shortcut,
         )
+
+    def _known_work(
+        self,
+        code: Fingerprint,
+        execution: Execution,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        id: str | Place | None,
+    ) -> Work:
+        """Return the work of a call, the very same as before where that is certain."""
+        key = key_of(args, kwargs) if id is None and self._repeats and not code.captures else None
+        if key is None:
+            return self._work(code, args, kwargs, id).under(execution.prefix)
+        works = self._known.works(code, execution)
+        work = works.get(key)
+        if work is None:
+            work = self._work(code, args, kwargs, id, Shortcut()).under(execution.prefix)
+            works[key] = work
+        elif self.version is not None:
+            self._version(code)  # its number may be pinned to other code by now
+        return work
+
+    @functools.cached_property
+    def _repeats(self) -> bool:
+        """Whether calls with equal numbers and texts are the same work as long as the code is the same."""
+        first = self._first.args or self._first.kwargs or self._stored is not None
+        defaults = self._binding.defaults.values()
+        return not first and self._scheme is None and all(type(each) in UNCHANGING for each in defaults)
 
     def _record(self, code: Fingerprint) -> None:
         if self._stored is None:
@@ -314,17 +358,18 @@ class DurableFunction(Generic[P, R]):
         place = self.place() if id is None else id  # counted now, not when a coroutine begins
         if self.is_async:
             return self._run_async(args, kwargs, id=place, rerun=rerun)
-        if self._warn_if_stale():
+        code, execution = self.code(), self._execution()
+        if code.stale is not None:
+            self._warn_if_stale(code)
             return self.body(args, kwargs)()
-        execution = self._execution()
-        work = self.work(args, kwargs, id=place).under(execution.prefix)
+        work = self._known_work(code, execution, args, kwargs, place)
         if self.is_generator:
             return generators.iterate(execution, work, self.body(args, kwargs), rerun=rerun)
         return execution.run(work, self.body(args, kwargs), rerun=rerun)
 
     def _run(self, work: Work, args: Any, kwargs: Any, caller: Caller) -> Any:
         """Call in the present thread, for work that is known already."""
-        execution, stale = self._execution(), self._warn_if_stale()
+        execution, stale = self._execution(), self._warn_if_stale(self.code())
         if self.is_async:
             start = functools.partial(self._coroutine, args, kwargs)
             return asyncio.run(start() if stale else execution.run_async(lambda: work, start, caller))
@@ -332,7 +377,7 @@ class DurableFunction(Generic[P, R]):
         return body() if stale else execution.run(work, body, caller)
 
     async def _run_async(self, args: Any, kwargs: Any, *, id: str | Place | None, rerun: bool) -> Any:
-        if self._warn_if_stale():
+        if self._warn_if_stale(self.code()):
             return await self._coroutine(args, kwargs)
         execution = self._execution()
         return await execution.run_async(
@@ -345,8 +390,8 @@ class DurableFunction(Generic[P, R]):
         coroutine: Coroutine[Any, Any, Any] = self.body(args, kwargs)()
         return coroutine
 
-    def _warn_if_stale(self) -> bool:
-        stale = self.code().stale
+    def _warn_if_stale(self, code: Fingerprint) -> bool:
+        stale = code.stale
         if stale is not None:
             warnings.warn(stale_source(self.name, stale), StaleSource, stacklevel=4)
         return stale is not None
@@ -397,7 +442,7 @@ def _identify(
     name: str, arguments: Mapping[str, object], code: Fingerprint
 ) -> tuple[str, Callable[[], Value], Callable[[], list[str]]]:
     """Return the digest of all that the call reads, its record, and a check for what its body changed."""
-    if not code.captures and all(type(argument) in _SCALARS for argument in arguments.values()):
+    if not code.captures and all(type(argument) in UNCHANGING for argument in arguments.values()):
         given = dict(arguments)
         digest = content_digest(given, f"the arguments of {name}")
         return digest, functools.partial(recorded, given, NO_TEXTS), nothing_changed

@@ -137,10 +137,11 @@ def configure(
 
 def default() -> Resonate:
     """Return the root of calls that name none."""
-    with _default.lock:
-        if _default.root is None:
-            _default.root = Resonate()
-        return _default.root
+    root = _default.root
+    if root is None:
+        with _default.lock:
+            root = _default.root = _default.root or Resonate()
+    return root
 
 
 def restart(id: str) -> Promise:

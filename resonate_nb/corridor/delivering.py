@@ -36,6 +36,18 @@ class Delivering:
 
     def find(self, work: Work, caller: Caller = NOBODY) -> Delivered | None:
         """Return the outcome if the promise is settled, without waiting or computing."""
+        shortcut = work.shortcut
+        if shortcut is None or caller is not NOBODY:
+            return self._find(work, caller)
+        delivered, row = shortcut.take(self.store, work.id)
+        if delivered is not None:
+            return delivered
+        delivered = self._find(work, caller)
+        if delivered is not None and delivered.promise.id == work.id:  # no generation, with a row of its own
+            shortcut.remember(row, delivered)
+        return delivered
+
+    def _find(self, work: Work, caller: Caller) -> Delivered | None:
         try:
             promise = self.store.head(work.id)
         except DamagedValue as damage:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from resonate_nb.corridor.children import Place
     from resonate_nb.corridor.context import Context
+    from resonate_nb.corridor.shortcut import Shortcut
     from resonate_nb.retry import Policy
 
 # What is no answer under an id made from content: the next call begins a new generation.
@@ -82,6 +83,7 @@ class Work:
     record: Callable[[], None] = nothing_to_record  # keeps the version, before its first promise is made
     # How a promise goes on that is bound to other code; None: with this work's, whatever it started with.
     bound: Callable[[Promise], Bound] | None = None
+    shortcut: Shortcut | None = None  # for a work that is asked for again and again
 
     @property
     def unless(self) -> frozenset[State]:

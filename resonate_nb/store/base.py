@@ -169,6 +169,10 @@ class Store(ABC):
             The row's bytes are not those that were written.
         """
 
+    def row(self, _id: str) -> bytes | None:
+        """Return bytes that differ as soon as anything in the id's row does; None where there are none."""
+        return None
+
     @abstractmethod
     def get_many(self, ids: Iterable[str]) -> dict[str, Entry]:
         """Return the rows of those ids that exist, with few reads."""

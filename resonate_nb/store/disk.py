@@ -60,6 +60,10 @@ class DiskStore(Store):
         row = self._reader.get(id)
         return None if row is None else rows.unpack(id, row, self._buffers)
 
+    def row(self, id: str) -> bytes | None:
+        """Return the row as it is stored."""
+        return self._reader.get(id)
+
     def get_many(self, ids: Iterable[str]) -> dict[str, Entry]:
         """Return the rows of those ids that exist, 500 to a read."""
         return {id: rows.unpack(id, row, self._buffers) for id, row in self._reader.get_many(ids)}

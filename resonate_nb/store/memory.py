@@ -68,6 +68,11 @@ class MemoryStore(Store):
         row = self._rows.get(id)
         return None if row is None else rows.unpack(id, row, self._buffers)
 
+    def row(self, id: str) -> bytes | None:
+        """Return the row as it is stored."""
+        self._check_open()
+        return self._rows.get(id)
+
     def get_many(self, ids: Iterable[str]) -> dict[str, Entry]:
         """Return the rows of those ids that exist."""
         entries = {id: self.get(id) for id in ids}
