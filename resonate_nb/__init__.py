@@ -33,6 +33,7 @@ from resonate_nb.people import aapprove, aask, achoose, aform, approve, ask, cho
 from resonate_nb.promise import Promise, State
 from resonate_nb.resonate import Resonate, configure, durable, find, restart
 from resonate_nb.retry import Constant, Exponential, Linear, Never
+from resonate_nb.together import gather, race, sleep
 from resonate_nb.track import track
 from resonate_nb.versioning.version_table import Version
 
@@ -81,9 +82,12 @@ __all__ = [
     "durable",
     "find",
     "form",
+    "gather",
     "idempotency_key",
     "opaque",
+    "race",
     "restart",
+    "sleep",
     "track",
 ]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb import views
+from resonate_nb.durations import milliseconds
 from resonate_nb.enquiry import answers, inbox
 from resonate_nb.enquiry.questions import question_of
 from resonate_nb.errors import InvalidAnswer
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
+_PENDING = 75  # the exit code of what could not be waited for
 _SLICE_SECONDS = 0.2  # a wait can be interrupted this often
 
 
@@ -39,7 +42,9 @@ def add_commands(add: Add) -> None:
         settled.add_argument("id")
         settled.add_argument("--value", metavar="JSON")
     add("cancel", _cancel, "cancel a promise").add_argument("id")
-    add("wait", _wait, "wait until a promise is settled").add_argument("id")
+    waited = add("wait", _wait, "wait until a promise is settled: exit 0 resolved, 1 rejected, 75 not yet")
+    waited.add_argument("id")
+    waited.add_argument("--timeout", metavar="DURATION", help="how long at most, like 10m")
 
 
 def _inbox(options: argparse.Namespace) -> int:
@@ -69,8 +74,13 @@ def _cancel(options: argparse.Namespace) -> int:
 
 def _wait(options: argparse.Namespace) -> int:
     execution = _execution(options)
+    end = None if options.timeout is None else time.monotonic() + milliseconds(options.timeout) / 1_000
     while not (promise := views.one(execution, options.id)).settled:
-        execution.store.wait_for_change(_SLICE_SECONDS)
+        left = _SLICE_SECONDS if end is None else min(_SLICE_SECONDS, end - time.monotonic())
+        if left <= 0:
+            print(f"{promise.id}: not settled after {options.timeout}, it goes on")
+            return _PENDING
+        execution.store.wait_for_change(left)
     print(answers.outcome_of(promise))
     return 0 if promise.state is State.RESOLVED else 1
 

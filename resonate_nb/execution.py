@@ -24,6 +24,7 @@ from resonate_nb.corridor.limits import Limit
 from resonate_nb.corridor.retrying import Retrying
 from resonate_nb.corridor.settling import Settling
 from resonate_nb.corridor.threads import Steps
+from resonate_nb.corridor.under_way import note_settled, under_way
 from resonate_nb.errors import LeaseLost, NoSuchPromise, PromiseConflict
 from resonate_nb.ids import validate
 from resonate_nb.opened.file_records import BECAUSE_TAG
@@ -98,7 +99,9 @@ class Execution:
         entry = self.enter(work, caller, rerun=rerun)
         if isinstance(entry, Attempt):
             self.explain(entry)
-            return self.settle(entry, self.compute(entry, body)).deliver()
+            with under_way(work.id):
+                outcome = self.settle(entry, self.compute(entry, body))
+            return outcome.deliver()
         return entry.outcome.deliver()
 
     def enter(self, work: Work, caller: Caller = NOBODY, *, rerun: bool = False) -> Delivered | Attempt:
@@ -158,6 +161,7 @@ class Execution:
         delivered = self._delivering.find(work, caller)
         if delivered is not None:
             note_called(delivered.promise)
+            note_settled(delivered.promise)
         return delivered
 
     def find_many(self, works: Iterable[Work]) -> dict[str, Delivered]:

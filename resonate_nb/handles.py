@@ -21,6 +21,7 @@ from resonate_nb.promise import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
     from resonate_nb.corridor.work import Work
     from resonate_nb.durations import Duration
@@ -55,7 +56,7 @@ class Handle(Generic[R]):
         NoSuchPromise
             There is no promise with this id.
         """
-        return self._look() is not None
+        return self.look() is not None
 
     def result(self, timeout: Duration | None = None) -> R:
         """Wait for the outcome, at most so many seconds; return its value or raise its exception.
@@ -68,8 +69,8 @@ class Handle(Generic[R]):
             There is no promise with this id.
         """
         end = None if timeout is None else time.monotonic() + milliseconds(timeout) / 1_000
-        with _pool.standing_aside():
-            while (outcome := self._look()) is None:
+        with standing_aside():
+            while (outcome := self.look()) is None:
                 end_if_over()
                 left = _SLICE_SECONDS if end is None else min(end - time.monotonic(), _SLICE_SECONDS)
                 if left <= 0:
@@ -82,7 +83,7 @@ class Handle(Generic[R]):
 
     async def _result_async(self) -> R:
         steps = self._execution().steps
-        while (outcome := await steps.run(self._look)) is None:  # noqa: ASYNC110 (it happens in threads)
+        while (outcome := await steps.run(self.look)) is None:  # noqa: ASYNC110 (it happens in threads)
             await asyncio.sleep(_ASYNC_SLICE_SECONDS)
         return cast("R", outcome.deliver())
 
@@ -97,7 +98,8 @@ class Handle(Generic[R]):
             running.future.set_exception(PromiseCanceled(self.id))
         return canceled
 
-    def _look(self) -> Outcome | None:
+    def look(self) -> Outcome | None:
+        """Return the outcome if there is one."""
         if self._running is not None and self._running.future.done():
             return self._running.outcome()
         promise = self._promise()
@@ -119,6 +121,17 @@ class Handle(Generic[R]):
         answered = head is not None and head.state in (State.RESOLVED, State.REJECTED)
         return head if head is not None and answered else promise
 
+    def settled_at(self) -> int:
+        """Return when it was settled, in milliseconds since the epoch; 0 while it is not."""
+        return self._promise().settled_at or 0
+
+    def on_done(self, tell: Callable[[], object]) -> bool:
+        """Have it told when the call ends, if it runs in this process, and return whether it does."""
+        if self._running is None:
+            return False
+        self._running.future.add_done_callback(lambda _: tell())
+        return True
+
     def _wait(self, seconds: float) -> None:
         if self._running is None:
             self._execution().store.wait_for_change(seconds)
@@ -130,6 +143,11 @@ class Handle(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<handle of {self.id}>"
+
+
+def standing_aside() -> AbstractContextManager[None]:
+    """Return a block that only waits: the thread, if it is one of the pool's, does not count meanwhile."""
+    return _pool.standing_aside()
 
 
 class Running(Generic[R]):

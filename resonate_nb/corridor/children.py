@@ -66,7 +66,7 @@ def next_place(name: str) -> Place:
         The calling code works for no durable promise.
     """
     parent = parent_of(name)
-    return Place(f"{parent.id}.{parent.numbering.next(_PLACES)}", parent, extends=True)
+    return Place(f"{parent.place}.{parent.numbering.next(_PLACES)}", parent, extends=True)
 
 
 def drawn_place(name: str) -> Place:
@@ -75,7 +75,7 @@ def drawn_place(name: str) -> Place:
     if parent is None:
         return Place(secrets.token_hex(16), None, extends=False)
     number = parent.numbering.next(_DRAWN)
-    return Place(_digest(parent.seed, parent.id, name, str(number)), parent, extends=False)
+    return Place(_digest(parent.seed, parent.place, name, str(number)), parent, extends=False)
 
 
 def parent_of(name: str) -> Context:

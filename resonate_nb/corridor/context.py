@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -55,6 +55,16 @@ class Context:
     numbering: Numbering = field(default_factory=Numbering, compare=False, repr=False)  # of this attempt
     trace: Trace = field(default_factory=Trace, compare=False, repr=False)  # of this attempt
     called: set[str] = field(default_factory=set, compare=False, repr=False)  # versions of durable functions
+    item: str = ""  # which of several things that go on side by side in it, as `.3.2`: each counts for itself
+
+    @property
+    def place(self) -> str:
+        """What the ids of calls that are made here extend."""
+        return self.id + self.item
+
+    def beside(self, item: str) -> Context:
+        """Return the context of one of several things that go on side by side: its calls count anew."""
+        return replace(self, item=item, numbering=Numbering())
 
     @property
     def origin(self) -> str:
@@ -119,6 +129,14 @@ def carried() -> Variables:
     variables, known = copy_context(), _known()
     if not isinstance(known, _Nobody):
         variables.run(_current.set, known)
+    return variables
+
+
+def carried_into(context: Context | None) -> Variables:
+    """Return a copy of the context variables in which `current` is this."""
+    variables = carried()
+    if context is not None:
+        variables.run(_current.set, context)
     return variables
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from resonate_nb.corridor.attempts import Attempt, Delivered
 from resonate_nb.corridor.deadlines import leave_all
+from resonate_nb.corridor.under_way import under_way
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,8 +48,11 @@ class Coroutines:
             key = asyncio.get_running_loop(), work.id
             shared = None if rerun else self._shared.get(key)
             if shared is None or shared.ending:
-                return (await self._begin(key, work, start, caller, rerun=rerun).join()).deliver()
-            outcome = await shared.join()
+                with under_way(work.id):
+                    outcome = await self._begin(key, work, start, caller, rerun=rerun).join()
+                return outcome.deliver()
+            with under_way(work.id):
+                outcome = await shared.join()
             if outcome.error is not None:
                 raise outcome.error
             # Each caller has a value of its own: next time round it is found, or else computed.

@@ -152,6 +152,7 @@ class Settling:
             owner=attempt.owner.text,
             tags=tags,
             now=self.delivering.clock.now(),
+            given_up=attempt.work.given_up(),
             power_safe=attempt.work.explicit,
         )
         return Sent(self.delivering.store.post(settle), value)

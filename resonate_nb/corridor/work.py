@@ -56,6 +56,11 @@ class Bound:
     body: Callable[[], Any] | None = None  # None: the caller's own
 
 
+def nothing_given_up() -> tuple[str, ...]:
+    """Return the ids of the promises that are given up with the outcome: none."""
+    return ()
+
+
 def nothing_to_record() -> None:
     """Record no version."""
 
@@ -74,6 +79,8 @@ class Work:
     place: Place | None = None  # in the promise that makes the call, where that decides the id
     explicit: bool = False  # a person chose the id: errors are final and the record survives a power cut
     keep_errors: bool = False
+    answers: tuple[type[Exception], ...] = ()  # exceptions that settle the promise, whatever else does not
+    given_up: Callable[[], tuple[str, ...]] = nothing_given_up  # asked when it is settled: see `Settle`
     retry: Policy = NEVER_AGAIN
     timeout: int | None = None  # in milliseconds, for everything
     tags: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
@@ -92,6 +99,8 @@ class Work:
 
     def is_final(self, error: BaseException) -> bool:
         """Return whether an exception of the body settles the promise."""
+        if isinstance(error, self.answers):
+            return True
         return (self.keep_errors or self.explicit) and not isinstance(error, Diverged)
 
     def deadline(self, now: int) -> int:
@@ -102,6 +111,7 @@ class Work:
     def promise(self, parent: Context | None, *, timeout_at: int = NEVER) -> Promise:
         """Return the promise to be created for this work."""
         identity = self._identity()
+        parent = parent if self.place is None or self.place.parent is None else self.place.parent
         if parent is not None:
             identity |= {"rnb:parent": parent.id, "rnb:origin": parent.origin}
         if self.place is not None and self.place.extends:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from resonate_nb.corridor.context import Numbering, current
+from resonate_nb.corridor.deadlines import end_if_over
+from resonate_nb.corridor.under_way import note_settled, under_way
 from resonate_nb.corridor.work import describe
 from resonate_nb.durations import milliseconds
 from resonate_nb.enquiry.questions import QUESTION, Question, question_of
@@ -31,6 +33,7 @@ from resonate_nb.store.operations import Open, SetAside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from resonate_nb.durations import Duration
     from resonate_nb.execution import Execution
@@ -100,25 +103,27 @@ class Policy:
 def ask(execution: Execution, stage: Stage, question: Question, policy: Policy) -> object:
     """Return the answer: from the store, or once a person has given it."""
     asked = Asked(execution, stage, question, policy)
-    asked.announce(asked.post())
-    asked.show()
-    with asked.waiting():
-        while not asked.settled():
-            execution.store.wait_for_change(_SLICE_SECONDS)
+    with asked.under_way():
+        asked.announce(asked.post())
+        asked.show()
+        with asked.waiting():
+            while not asked.settled():
+                end_if_over()
+                execution.store.wait_for_change(_SLICE_SECONDS)
     return asked.deliver()
 
 
 async def aask(execution: Execution, stage: Stage, question: Question, policy: Policy) -> object:
     """Return the answer without blocking the loop; other tasks, and their questions, go on."""
     asked = Asked(execution, stage, question, policy)
-    posted = (
-        asked.post()
-    )  # before the first `await`: questions that are gathered are all asked, whatever comes
-    await asyncio.to_thread(asked.announce, posted)  # a thread goes on, also for a cancelled task
-    asked.show()
-    with asked.waiting():
-        while not asked.settled():  # noqa: ASYNC110 (what is waited for happens in other processes)
-            await asyncio.sleep(_ASYNC_SLICE_SECONDS)
+    with asked.under_way():
+        # Before the first `await`: questions that are gathered are all asked, whatever comes.
+        posted = asked.post()
+        await asyncio.to_thread(asked.announce, posted)  # a thread goes on, also for a cancelled task
+        asked.show()
+        with asked.waiting():
+            while not asked.settled():  # noqa: ASYNC110 (what is waited for happens in other processes)
+                await asyncio.sleep(_ASYNC_SLICE_SECONDS)
     return asked.deliver()
 
 
@@ -156,6 +161,10 @@ class Asked:
             self._stage.show_answered(self._question, self._promise)
         else:
             self._showing = self._stage.show(self._execution, self._question, self._promise)
+
+    def under_way(self) -> AbstractContextManager[None]:
+        """Return the block in which the caller wants the answer, and would give the question up."""
+        return under_way(self._promise.id)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -198,6 +207,7 @@ class Asked:
             What is stored does not fit the question: another program settled it past its schema.
         """
         id, question = self._promise.id, self._question
+        note_settled(self._promise)
         match self._promise.state:
             case State.RESOLVED:
                 answer = self._execution.codec.decode(self._promise.value, id=id)
@@ -243,8 +253,9 @@ class Asked:
         if self._policy.id is not None:
             return validate_explicit(self._policy.id)
         context, digest = current(), self._question.digest
-        numbering = _runs.numbering(self._stage.run) if context is None else context.numbering
-        return f"ask/{digest}.{numbering.next(f'ask/{digest}')}"
+        if context is None:
+            return f"ask/{digest}.{_runs.numbering(self._stage.run).next(f'ask/{digest}')}"
+        return f"ask/{digest}{context.item}.{context.numbering.next(f'ask/{digest}')}"
 
     def _guard(self) -> None:
         """Refuse an id that belongs to something else; a promise of another client is taken as it is."""

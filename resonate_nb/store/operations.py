@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from resonate_nb.errors import LeaseLost, NoSuchPromise
 from resonate_nb.ids import generation, split_generation, validate
-from resonate_nb.promise import EMPTY, NEVER, NO_TEXTS, UNBOUND_TAG, Promise, State, Value
+from resonate_nb.promise import CHILD_TAG, EMPTY, NEVER, NO_TEXTS, UNBOUND_TAG, Promise, State, Value
 from resonate_nb.store.base import Entry, Lease
 from resonate_nb.store.tasks import offer_now, settle_row, with_task
 
@@ -168,6 +168,7 @@ class Settle:
     tags: Mapping[str, str] = field(
         default_factory=lambda: NO_TEXTS
     )  # joined to the record's when it is settled
+    given_up: tuple[str, ...] = ()  # ids of promises to be canceled with it: see `GiveUp`
     power_safe: bool = False
 
     def apply(self, rows: Rows) -> Promise:
@@ -186,6 +187,8 @@ class Settle:
         settled = replace(settled, tags={**settled.tags, **self.tags})
         settle_row(rows, replace(entry, promise=settled), self.now)
         self._move_head(rows)
+        for id in self.given_up:
+            GiveUp(id=id, now=self.now).apply(rows)
         return settled
 
     def _move_head(self, rows: Rows) -> None:
@@ -193,6 +196,26 @@ class Settle:
         first = rows.get(plain) if number > 1 else None
         if first is not None and first.head < number <= first.latest:
             rows.put(replace(first, head=number))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """Cancel the newest promise of an id, unless somebody computes it; a child of another one even then."""
+
+    id: str
+    now: int
+    power_safe: bool = False
+
+    def apply(self, rows: Rows) -> bool:
+        """Return whether it is canceled now."""
+        first = rows.get(self.id)
+        newest = None if first is None else _generation_of(rows, first, first.latest)
+        if newest is None or newest.promise.seen(self.now).settled:
+            return False
+        if newest.lease is not None and newest.lease.owner and CHILD_TAG not in newest.promise.tags:
+            return False
+        Settle(id=newest.promise.id, state=State.CANCELED, now=self.now).apply(rows)
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

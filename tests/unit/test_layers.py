@@ -67,6 +67,7 @@ FLOORS = [
         "corridor.computing",
         "corridor.limits",
         "corridor.coroutines",
+        "corridor.under_way",
         "execution",
         "enquiry.answers",
     },
@@ -84,6 +85,7 @@ FLOORS = [
         "track",
         "functions",
         "inputs",
+        "beside",
         "views",
         "explain",
     }
@@ -97,7 +99,7 @@ FLOORS = [
     },
     {"resonate"},
     {"notebook", "server"},
-    {"people"},
+    {"people", "together"},
     {"running", "demo_packages", "demo", "cli", "cli_people", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

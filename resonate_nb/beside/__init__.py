@@ -1,0 +1,1 @@
+"""Several things that go on side by side: gathered, raced, slept through."""
