@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from resonate_nb.clock import Clock
     from resonate_nb.codec import Codec
+    from resonate_nb.corridor.claiming import Turn
     from resonate_nb.corridor.context import Context
     from resonate_nb.corridor.work import Outcome, Work
     from resonate_nb.promise import Promise
@@ -130,9 +131,7 @@ class Execution:
 
     def find_if_wanted(self, work: Work, caller: Caller, *, rerun: bool) -> Delivered | None:
         """Return the outcome if the promise is settled and not to be computed anew; refuse what can't be."""
-        end_if_over()
-        _refuse_recursion(work)
-        validate(work.id)
+        self._check(work)
         try:
             delivered = None if rerun else self.find(work, caller)
         except PromiseConflict as conflict:
@@ -144,6 +143,23 @@ class Execution:
         self.recent.note(Run(work.kind, work.name, work.id, "computed", ASKED if rerun else ""))
         work.record()
         return None
+
+    def ask(self, work: Work) -> Turn:
+        """Ask for the right to compute a work that is known not to be settled, without waiting.
+
+        Whoever does not come to the end of the line with `claiming.try_once` has to `leave` it.
+        """
+        self._check(work)
+        self.recent.note(Run(work.kind, work.name, work.id, "computed", ""))
+        work.record()
+        turn = self.claiming.line_up(work, NOBODY, rerun=False)
+        self.claiming.ask_ahead(turn)
+        return turn
+
+    def _check(self, work: Work) -> None:
+        end_if_over()
+        _refuse_recursion(work)
+        validate(work.id)
 
     def explain(self, attempt: Attempt, told: set[str] | None = None) -> None:
         """Say why what was settled already is computed again, if it is so and was not told before.

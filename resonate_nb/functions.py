@@ -7,7 +7,7 @@ import functools
 import inspect
 import types
 import warnings
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from resonate_nb import generators, handles, mapping, versions
 from resonate_nb.about import recorded
@@ -31,6 +31,7 @@ from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
 from resonate_nb.ids import escape, validate_explicit
 from resonate_nb.inputs import Inputs
 from resonate_nb.known_calls import KnownCalls, key_of
+from resonate_nb.many import tasks
 from resonate_nb.promise import NO_TEXTS
 from resonate_nb.retry import policy_of
 from resonate_nb.signatures import Binding
@@ -38,7 +39,7 @@ from resonate_nb.versioning import pins
 from resonate_nb.versioning.version_table import table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 
     from resonate_nb.corridor.attempts import Caller
     from resonate_nb.durations import Duration
@@ -57,6 +58,17 @@ R = TypeVar("R")
 _OF_THE_CODE = frozenset(
     {"_execution", "_binding", "_known", "_repeats", "_stored", "is_async", "is_generator"}
 )
+
+
+class MapOptions(TypedDict, total=False):
+    """What `map` and `amap` take; see there."""
+
+    workers: int | None
+    executor: object
+    return_exceptions: bool
+    fail_fast: bool
+    progress: bool
+    limit_rate: str | float | None
 
 
 class DurableFunction(Generic[P, R]):
@@ -153,42 +165,69 @@ class DurableFunction(Generic[P, R]):
         execution = self._execution()
         return execution.forget(self.work(args, kwargs).under(execution.prefix).id)
 
+    @overload
     def map(
-        self,
-        *iterables: Iterable[Any],
-        workers: int | None = None,
-        return_exceptions: bool = False,
-        progress: bool = True,
-    ) -> list[Any]:
-        """Call for each item (or tuple of items of several iterables, as `map` does), in order.
+        self, *iterables: Iterable[Any], ordered: Literal[True] = True, **options: Unpack[MapOptions]
+    ) -> list[R]: ...
+
+    @overload
+    def map(
+        self, *iterables: Iterable[Any], ordered: Literal[False], **options: Unpack[MapOptions]
+    ) -> Iterator[R]: ...
+
+    def map(
+        self, *iterables: Iterable[Any], ordered: bool = True, **options: Unpack[MapOptions]
+    ) -> list[R] | Iterator[R]:
+        """Call for each item (or tuple of items of several iterables, as `map` does).
+
+        What is settled is found with few reads. A failed item does not stop the others. The iterables are
+        read as items are needed. Ctrl-C keeps what was done and begins nothing more.
 
         Parameters
         ----------
+        ordered
+            True for a list in the order of the items; False for an iterator over the values as they finish,
+            which holds no more than what is under way.
         workers
-            How many threads compute at once; None computes in the calling thread.
+            How many calls are computed at once, in threads unless there is an executor; None computes them
+            one after the other, in the calling thread.
+        executor
+            "threads", for as many as the machine has use for, or `workers` of them.
         return_exceptions
-            Put the exception of a failed item in its place, instead of raising the first at the end.
+            Give the exception of a failed item in its place, instead of raising the first at the end.
+        fail_fast
+            Raise the first exception at once, and begin no further calls.
         progress
-            Show a bar that tells what was replayed.
+            Show a bar that tells what was replayed and what failed.
+        limit_rate
+            How many calls may begin in a time: "10/s", "90/m", "500/h".
 
         Raises
         ------
         UsageError
-            The function is a coroutine function, or `workers` is less than one.
+            The function is a coroutine function, or an option is not what it must be.
         """
         self._refuse_generator("map")
         if self.is_async:
             raise UsageError(
-                f"{self.name} is a coroutine function: await its calls, with asyncio.gather for many"
+                f"{self.name} is a coroutine function: `async for value in {self.name}.amap(...)` awaits many"
             )
-        return mapping.map_calls(
-            self,
-            self._execution(),
-            list(zip(*iterables, strict=False)),
-            workers=workers,
-            return_exceptions=return_exceptions,
-            progress=progress,
-        )
+        chosen = mapping.Options(**options)
+        if ordered:
+            return mapping.map_calls(self, self._execution(), iterables, chosen)
+        return mapping.stream_calls(self, self._execution(), iterables, chosen)
+
+    def amap(
+        self, *iterables: Iterable[Any], ordered: bool = True, **options: Unpack[MapOptions]
+    ) -> AsyncIterator[R]:
+        """Do as `map` does without blocking the loop: `async for value in f.amap(xs, workers=10)`.
+
+        Values come in the order of the items as soon as they are there, or as they finish. Of a coroutine
+        function, so many `workers` (16 if left out) are awaited at once; others run in threads.
+        """
+        self._refuse_generator("amap")
+        chosen = mapping.Options(**options)
+        return tasks.stream(self, self._execution(), iterables, chosen, ordered=ordered)
 
     def repin(self) -> None:
         """Pin the version's number to the code as it is now; results kept under it stay valid."""
@@ -385,6 +424,10 @@ class DurableFunction(Generic[P, R]):
             functools.partial(self._coroutine, args, kwargs),
             rerun=rerun,
         )
+
+    def awaitable(self, args: tuple[Any, ...]) -> Coroutine[Any, Any, Any]:
+        """Return the coroutine that computes a call of a coroutine function."""
+        return self._coroutine(args, {})
 
     def _coroutine(self, args: Any, kwargs: Any) -> Coroutine[Any, Any, Any]:
         coroutine: Coroutine[Any, Any, Any] = self.body(args, kwargs)()

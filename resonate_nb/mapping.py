@@ -2,187 +2,182 @@
 
 from __future__ import annotations
 
-import functools
-import sys
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from dataclasses import dataclass
+from operator import length_hint
+from typing import TYPE_CHECKING, Any, Self
 
-from resonate_nb.corridor.context import carried
-from resonate_nb.corridor.work import Outcome
 from resonate_nb.errors import Pending, UsageError
-from resonate_nb.execution import Attempt
+from resonate_nb.executors import chosen
+from resonate_nb.many.items import Finished, Items
+from resonate_nb.many.progress import Progress
+from resonate_nb.many.rates import Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from resonate_nb.corridor.children import Place
-    from resonate_nb.corridor.work import Work
     from resonate_nb.execution import Execution
+    from resonate_nb.executors.base import Executor
     from resonate_nb.functions import DurableFunction
 
-_CHUNK = 500  # items that are looked up in one read
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How many calls are made; see `DurableFunction.map`."""
+
+    workers: int | None = None
+    executor: object = None
+    return_exceptions: bool = False
+    fail_fast: bool = False
+    progress: bool = True
+    limit_rate: str | float | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 1):
+            raise UsageError(
+                f"workers is how many calls are computed at once, at least 1, not {self.workers!r}"
+            )
+
+    def chosen_executor(self) -> Executor:
+        """Return what computes the items."""
+        return chosen(self.executor, self.workers)
 
 
 def map_calls(
     function: DurableFunction[Any, Any],
     execution: Execution,
-    calls: Sequence[tuple[Any, ...]],
-    *,
-    workers: int | None,
-    return_exceptions: bool,
-    progress: bool,
+    iterables: tuple[Iterable[Any], ...],
+    options: Options,
 ) -> list[Any]:
     """Return what the calls give, in their order; see `DurableFunction.map`."""
-    if workers is not None and workers < 1:
-        raise UsageError(f"workers is the number of threads, at least 1, not {workers}")
-    outcomes: list[Outcome] = [Outcome()] * len(calls)
-    place = function.place()  # of them all: items are counted as they stand, whenever they run
-    placed = [
-        Call(number, arguments, None if place is None else place.item(number + 1))
-        for number, arguments in enumerate(calls)
-    ]
-    with _Bar(function.name, len(calls), shown=progress) as bar:
-        missing = _unsettled(function, execution, placed, outcomes, bar)
-        compute = functools.partial(_compute, function, execution, set())
-        finished = _inline(compute, missing) if workers is None else _in_threads(compute, missing, workers)
-        for index, outcome, replayed in finished:
-            outcomes[index] = outcome
-            bar.count(replayed=replayed)
-    return _values(outcomes, return_exceptions=return_exceptions)
+    values: list[Any] = []
+    with Finishing(function, execution, iterables, options) as finishing:
+        for each in finishing.run():
+            values += [None] * (each.number + 1 - len(values))
+            values[each.number] = finishing.value(each)
+    return values
 
 
-class Call(NamedTuple):
-    """One of many calls."""
-
-    number: int  # from 0
-    arguments: tuple[Any, ...]
-    place: Place | None
-
-
-def _unsettled(
+def stream_calls(
     function: DurableFunction[Any, Any],
     execution: Execution,
-    calls: Sequence[Call],
-    outcomes: list[Outcome],
-    bar: _Bar,
-) -> Iterator[Call]:
-    """Fill in the outcomes that are settled already and give the other calls."""
-    for start in range(0, len(calls), _CHUNK):
-        chunk = calls[start : start + _CHUNK]
-        works = [(call, _work(function, execution, call)) for call in chunk]
-        found = execution.find_many(work for _, work in works)
-        for call, work in works:
-            if work.id in found:
-                outcomes[call.number] = found[work.id].outcome
-                bar.count(replayed=True)
-            else:
-                yield call
+    iterables: tuple[Iterable[Any], ...],
+    options: Options,
+    *,
+    ordered: bool = False,
+) -> Iterator[Any]:
+    """Return an iterator over what the calls give, as they finish or in their order.
+
+    The calls begin when it is asked for its first value; they have their places from now on.
+    """
+    finishing = Finishing(function, execution, iterables, options)
+    return _streamed(finishing, ordered=ordered)
 
 
-def _work(function: DurableFunction[Any, Any], execution: Execution, call: Call) -> Work:
-    return function.work(call.arguments, {}, id=call.place).under(execution.prefix)
+class Finishing:
+    """A map on its way: its items as they end, counted and shown; its failures are told last."""
 
-
-def _compute(
-    function: DurableFunction[Any, Any], execution: Execution, told: set[str], call: Call
-) -> tuple[Callable[[], Outcome], bool]:
-    """Compute one call; return what waits for its commit, and whether it was settled meanwhile."""
-    entry = execution.enter(_work(function, execution, call))
-    if not isinstance(entry, Attempt):
-        outcome = entry.outcome
-        return (lambda: outcome), True
-    execution.explain(entry, told)
-    try:
-        result = execution.compute(entry, function.body(call.arguments, {}))
-    except Pending as waiting:  # the other items have questions to ask, too
-        waits = Outcome(error=waiting)
-        return (lambda: waits), False
-    return execution.post(entry, result), False
-
-
-def _inline(
-    compute: Callable[[Call], tuple[Callable[[], Outcome], bool]], calls: Iterator[Call]
-) -> Iterator[tuple[int, Outcome, bool]]:
-    # One commit behind: the store commits in order, so waiting for the next claim has committed this one.
-    behind: tuple[int, Callable[[], Outcome], bool] | None = None
-    try:
-        for call in calls:
-            committed, replayed = compute(call)
-            if behind is not None:
-                yield behind[0], behind[1](), behind[2]
-            behind = call.number, committed, replayed
-    finally:
-        if behind is not None:
-            behind[1]()
-    if behind is not None:
-        yield behind[0], behind[1](), behind[2]
-
-
-def _in_threads(
-    compute: Callable[[Call], tuple[Callable[[], Outcome], bool]], calls: Iterator[Call], workers: int
-) -> Iterator[tuple[int, Outcome, bool]]:
-    def one(call: Call) -> tuple[int, Outcome, bool]:
-        committed, replayed = compute(call)
-        return call.number, committed(), replayed
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="resonate-map")
-    running: set[Future[tuple[int, Outcome, bool]]] = set()
-    try:
-        for call in calls:
-            running.add(pool.submit(carried().run, one, call))
-            if len(running) > 2 * workers:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _values(outcomes: Sequence[Outcome], *, return_exceptions: bool) -> list[Any]:
-    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-    waiting = [id for error in errors if isinstance(error, Pending) for id in error.ids]
-    failed = [error for error in errors if not isinstance(error, Pending)]
-    if waiting and (return_exceptions or not failed):
-        raise Pending(*dict.fromkeys(waiting))
-    if failed and not return_exceptions:
-        failed[0].add_note(
-            f"{len(failed):,} of {len(outcomes):,} items failed, this is the first; the others are kept. "
-            "return_exceptions=True puts the exceptions in their places"
-        )
-        raise failed[0]
-    return [outcome.value if outcome.error is None else outcome.error for outcome in outcomes]
-
-
-class _Bar:
-    """A progress bar that tells what was replayed from what was computed now."""
-
-    def __init__(self, name: str, total: int, *, shown: bool) -> None:
-        self._replayed = 0
-        self._bar = _bar_class()(total=total, desc=name, disable=not shown)
-
-    def count(self, *, replayed: bool) -> None:
-        """Count one item."""
-        self._replayed += replayed
-        if replayed:
-            self._bar.set_postfix_str(f"{self._replayed:,} replayed", refresh=False)
-        self._bar.update()
+    def __init__(
+        self,
+        function: DurableFunction[Any, Any],
+        execution: Execution,
+        iterables: tuple[Iterable[Any], ...],
+        options: Options,
+    ) -> None:
+        self.options = options
+        self.items = Items(function, execution, zip(*iterables, strict=False))
+        self._executor, self.rate = options.chosen_executor(), Rate(options.limit_rate)
+        self._progress = Progress(function.name, _total(iterables), shown=options.progress)
+        self._failures = Failures(function.name)
 
     def __enter__(self) -> Self:
+        self._progress.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._progress.__exit__(kind, *_)
+        if kind is None:
+            self._failures.tell(return_exceptions=self.options.return_exceptions)
+
+    def run(self) -> Iterator[Finished]:
+        """Yield the items as they finish."""
+        yield from self._executor.run(self.items, self.rate)
+
+    def value(self, each: Finished) -> Any:
+        """Count an item, and return its value, or its exception in the place of one."""
+        error = each.outcome.error
+        waits = isinstance(error, Pending)
+        self._progress.count(replayed=each.replayed, failed=error is not None and not waits)
+        self._failures.count(error)
+        if self.options.fail_fast and error is not None and not waits:
+            raise error
+        return each.outcome.value if error is None else error
+
+    def gives(self, each: Finished) -> bool:
+        """Return whether an iterator has something to give for an item."""
+        error = each.outcome.error
+        return error is None or (self.options.return_exceptions and not isinstance(error, Pending))
 
 
-def _bar_class() -> Any:
-    """Return the widget bar where a person looks on, else the text bar."""
-    shell = sys.modules.get("IPython")
-    if shell is not None and getattr(getattr(shell.get_ipython(), "kernel", None), "_allow_stdin", False):
-        from tqdm.notebook import tqdm as widget_bar
+class Failures:
+    """What is told of the items that failed, once all others are done."""
 
-        return widget_bar
-    from tqdm import tqdm
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._count = self._failed = 0
+        self._first: BaseException | None = None
+        self._waiting: dict[str, None] = {}  # ids of questions, in their order
 
-    return tqdm
+    def count(self, error: BaseException | None) -> None:
+        """Take note of one more item."""
+        self._count += 1
+        if isinstance(error, Pending):
+            self._waiting.update(dict.fromkeys(error.ids))
+        elif error is not None:
+            self._failed += 1
+            self._first = self._first or error
+
+    def tell(self, *, return_exceptions: bool) -> None:
+        """Raise the first failure, or what is waited for."""
+        if self._first is not None and not return_exceptions:
+            self._first.add_note(
+                f"{self._failed:,} of {self._count:,} items failed, this is the first; the others are kept. "
+                "return_exceptions=True puts the exceptions in their places, and "
+                f'find("{self._name}@", state="pending") shows what is not settled, with the errors'
+            )
+            raise self._first
+        if self._waiting:
+            raise Pending(*self._waiting)
+
+
+class InOrder:
+    """Holds items that finish before their turn."""
+
+    def __init__(self, items: Items) -> None:
+        self._items = items
+        self._early: dict[int, Finished] = {}
+        self._next = 0
+
+    def put(self, each: Finished) -> Iterator[Finished]:
+        """Take one that finished, and yield those whose turn it is."""
+        self._early[each.number] = each
+        while self._next in self._early:
+            yield self._early.pop(self._next)
+            self._next += 1
+            self._items.held_back = len(self._early)
+        self._items.held_back = len(self._early)
+
+
+def _streamed(finishing: Finishing, *, ordered: bool) -> Iterator[Any]:
+    with finishing:
+        order = InOrder(finishing.items) if ordered else None
+        for each in finishing.run():
+            for ready in (each,) if order is None else order.put(each):
+                value = finishing.value(ready)
+                if finishing.gives(ready):
+                    yield value
+
+
+def _total(iterables: Iterable[Iterable[Any]]) -> int | None:
+    """Return how many items there are, where that is known of each iterable."""
+    lengths = [length_hint(each, -1) for each in iterables]
+    return min(lengths) if lengths and min(lengths) >= 0 else None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from resonate_nb.corridor.leases import Owner
     from resonate_nb.corridor.work import Work
     from resonate_nb.promise import Promise
-    from resonate_nb.store.base import Lease
+    from resonate_nb.store.base import Lease, Reply
     from resonate_nb.store.operations import Claim
 
 SLICE_SECONDS = 0.2  # a wait can be interrupted this often
@@ -50,6 +50,7 @@ class Turn:
     ahead: tuple[str, Lease] | None = None  # the promise and the lease that are waited for
     because: str = ""  # which files changed, so that a settled promise is no answer
     told: set[str] = field(default_factory=set)  # for whom the user knows already that we wait
+    asked_ahead: Reply[Claim] | None = None  # the answer to a first question that was not waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,10 @@ class Claiming:
             unless=asked,
             began=self.delivering.clock.now() if caller.since is None else caller.since,
         )
+
+    def ask_ahead(self, turn: Turn) -> None:
+        """Ask for the right to compute without waiting for the answer, which `try_once` will take."""
+        turn.asked_ahead = self._post(turn)
 
     def leave(self, turn: Turn) -> None:
         """Give up a place, with the lease that it may have got in the last moment."""
@@ -128,12 +133,16 @@ class Claiming:
                 turn.because = self.delivering.changed_files(claim.promise)
 
     def _acquire(self, turn: Turn) -> Claim:
+        reply, turn.asked_ahead = turn.asked_ahead or self._post(turn), None
+        return reply.get()
+
+    def _post(self, turn: Turn) -> Reply[Claim]:
         now = self.delivering.clock.now()
         turn.timeout_at = turn.timeout_at or turn.work.deadline(now)
         promise = turn.work.promise(current(), timeout_at=turn.timeout_at)
         if turn.because:
             promise = replace(promise, tags={**promise.tags, BECAUSE_TAG: turn.because[:500]})
-        return self.delivering.store.do(
+        return self.delivering.store.post(
             Acquire(
                 promise=promise,
                 owner=turn.owner.text,

@@ -15,7 +15,7 @@ from resonate_nb.promise import State
 from resonate_nb.store.operations import SetAside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from resonate_nb.clock import Clock
     from resonate_nb.codec import Codec
@@ -62,7 +62,7 @@ class Delivering:
         try:
             entries = self.store.get_many(wanted)
         except DamagedValue:
-            entries = {}  # rare: each is looked up alone, where the damage is dealt with
+            return self._find_each(wanted)  # rare: each alone, where the damage is dealt with
         found = {}
         for id, entry in entries.items():
             work = wanted[id]
@@ -70,6 +70,10 @@ class Delivering:
             if one is not None:
                 found[id] = one
         return found
+
+    def _find_each(self, works: Mapping[str, Work]) -> dict[str, Delivered]:
+        found = {id: self.find(work) for id, work in works.items()}
+        return {id: delivered for id, delivered in found.items() if delivered is not None}
 
     def delivery(self, work: Work, promise: Promise, caller: Caller = NOBODY) -> Delivered | None:
         """Return what a promise delivers; None if it is no answer to this work.

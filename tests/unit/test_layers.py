@@ -83,6 +83,8 @@ FLOORS = [
         "known_calls",
         "mapping",
         "track",
+        "many",
+        "executors",
         "functions",
         "inputs",
         "beside",

@@ -1,0 +1,28 @@
+"""Where the items of a map are computed: in the calling thread, or in others."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from resonate_nb.errors import UsageError
+from resonate_nb.executors.inline import Inline
+from resonate_nb.executors.threads import Threads
+
+if TYPE_CHECKING:
+    from resonate_nb.executors.base import Executor
+
+
+def chosen(executor: object, workers: int | None) -> Executor:
+    """Return what computes the items of a map.
+
+    Raises
+    ------
+    UsageError
+        There is no such executor.
+    """
+    if executor is None:
+        return Inline() if workers is None else Threads(workers)
+    if executor == "threads":
+        return Threads(workers or min(32, (os.cpu_count() or 1) + 4))
+    raise UsageError(f'executor is "threads", not {executor!r}')

@@ -1,0 +1,45 @@
+"""What computes the items of a map, and how one item is computed in this process."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from resonate_nb.corridor.work import Outcome
+from resonate_nb.errors import Pending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from resonate_nb.corridor.attempts import Attempt
+    from resonate_nb.many.items import Finished, Item, Items
+    from resonate_nb.many.rates import Rate
+
+
+class Executor(Protocol):
+    """A way to compute the items of a map."""
+
+    def run(self, items: Items, rate: Rate) -> Iterator[Finished]:
+        """Yield each item once, as it comes to its end; one that is closed begins no further ones."""
+        ...
+
+
+class Computed(NamedTuple):
+    """An item that was computed, maybe not committed yet."""
+
+    item: Item
+    committed: Callable[[], Outcome]  # waits for the commit
+    seconds: float
+
+
+def compute(items: Items, item: Item, attempt: Attempt) -> Computed:
+    """Run the body of an item and hand its outcome to the store."""
+    began = perf_counter()
+    execution = items.execution
+    try:
+        outcome = execution.compute(attempt, items.function.body(item.arguments, {}))
+    except Pending as waiting:  # the other items have questions to ask, too
+        unanswered = Outcome(error=waiting)
+        return Computed(item, lambda: unanswered, perf_counter() - began)
+    committed = execution.post(attempt, outcome)
+    return Computed(item, committed, perf_counter() - began)
