@@ -9,7 +9,7 @@ from resonate_nb.corridor.work import Outcome
 from resonate_nb.errors import Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from resonate_nb.corridor.attempts import Attempt
     from resonate_nb.many.items import Finished, Item, Items
@@ -25,21 +25,23 @@ class Executor(Protocol):
 
 
 class Computed(NamedTuple):
-    """An item that was computed, maybe not committed yet."""
+    """An item that was computed, with the outcome that counts, committed."""
 
     item: Item
-    committed: Callable[[], Outcome]  # waits for the commit
+    outcome: Outcome
     seconds: float
 
 
 def compute(items: Items, item: Item, attempt: Attempt) -> Computed:
-    """Run the body of an item and hand its outcome to the store."""
+    """Run the body of an item, and wait until its outcome is committed.
+
+    Whoever computes takes no other item before: a kill repeats those that are under way, and no more.
+    """
     began = perf_counter()
     execution = items.execution
     try:
         outcome = execution.compute(attempt, items.function.body(item.arguments, {}))
     except Pending as waiting:  # the other items have questions to ask, too
-        unanswered = Outcome(error=waiting)
-        return Computed(item, lambda: unanswered, perf_counter() - began)
-    committed = execution.post(attempt, outcome)
-    return Computed(item, committed, perf_counter() - began)
+        return Computed(item, Outcome(error=waiting), perf_counter() - began)
+    outcome = execution.settle(attempt, outcome)
+    return Computed(item, outcome, perf_counter() - began)

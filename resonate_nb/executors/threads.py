@@ -118,5 +118,5 @@ class _Running:
             if isinstance(computed, BaseException):
                 raise computed
             claims.ended(computed.item, computed.seconds, self._workers)
-            yield Finished(computed.item.number, computed.committed(), replayed=False)
+            yield Finished(computed.item.number, computed.outcome, replayed=False)
             receive = self._done.get_nowait

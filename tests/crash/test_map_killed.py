@@ -47,7 +47,7 @@ def test_killed_again_and_again_each_item_is_settled_once(tmp_path, workers):
     )
     assert int(done.stdout) == sum(n * n for n in range(ITEMS))
     assert kills >= 1
-    assert marked(tmp_path) <= ITEMS + kills * (64 + workers)
+    assert marked(tmp_path) <= ITEMS + kills * max(1, workers)
     store = DiskStore(tmp_path / "store")
     page = store.list(Query(prefix="square@", state=State.RESOLVED, limit=ITEMS + 1), 0)
     store.close()
