@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from resonate_nb.execution import Execution
 
 _PAGE = 500
+_FOLDERS = ("pin/", "version/", "alone/", "chain/")
 ALONE = "alone"  # the tag `rnb:kind` of what says that a cell is not worth keeping
-_OURS = {PIN_KIND, VERSION_KIND, ALONE, "hello"}  # what users did not make; "hello" are greetings of forms
+CHECKPOINT = "link"  # that of a checkpoint inside a cell
+_OURS = {PIN_KIND, VERSION_KIND, ALONE, CHECKPOINT, "hello"}  # not made by users; forms say "hello"
 
 
 def listing(
@@ -29,7 +31,7 @@ def listing(
     state: str | None = None,
     tags: Sequence[tuple[str, str]] = (),
 ) -> list[Promise]:
-    """Return promises in the order of their ids, without records of versions unless asked for by prefix.
+    """Return promises in the order of their ids, without those of our own making unless asked for by prefix.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def listing(
     """
     wanted = _state(state)
     found = _pages(execution, Query(prefix=prefix, state=wanted, tags=tuple(tags), limit=_PAGE))
-    asked_for = prefix.startswith(("pin/", "version/", "alone/"))
+    asked_for = prefix.startswith(_FOLDERS)
     return [each for each in found if asked_for or each.tags.get("rnb:kind") not in _OURS]
 
 

@@ -16,6 +16,7 @@ from resonate_nb.notebook.keeping import Keeping
 from resonate_nb.notebook.shapes import is_loop_over_call
 from resonate_nb.notebook.shell_names import is_shells
 from resonate_nb.track import track
+from resonate_nb.views import CHECKPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,7 +47,7 @@ class Link:
         within = f", {iterations} iterations" if iterations else ""
         return Work(
             id=f"{prefix}{CHAIN}{digest}{inside}",
-            kind="link",
+            kind=CHECKPOINT,
             name=f"{self.number} statements{within}",
             version="",
             inputs=self.inputs.digest,

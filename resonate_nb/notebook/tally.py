@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resonate_nb import readable, views
+from resonate_nb.notebook.links import CHAIN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from resonate_nb.execution import Execution
     from resonate_nb.promise import Promise
 
@@ -54,13 +57,14 @@ class Tally:
 def stored(execution: Execution) -> str:
     """Return how much a store holds, and what of it took longest to compute."""
     listed = views.listing(execution)
-    bytes_of: dict[str, int] = {}
-    for start in range(0, len(listed), _PAGE):  # lists know no values
-        there = execution.store.get_many(each.id for each in listed[start : start + _PAGE])
-        bytes_of |= {id: entry.promise.value.size for id, entry in there.items()}
+    checkpoints = [each.id for each in views.listing(execution, prefix=CHAIN)]
+    bytes_of = _bytes(execution, [each.id for each in listed])
     dearest = sorted((each for each in listed if _seconds(each)), key=_seconds, reverse=True)[:_MOST_SHOWN]
-    number = f"{len(listed):,} promise{'' if len(listed) == 1 else 's'}"
-    lines = [f"in {execution.store.location}", f"  {number}, {readable.size(sum(bytes_of.values()))}"]
+    lines = [
+        f"in {execution.store.location}",
+        f"  promises     {len(listed):,}, {readable.size(sum(bytes_of.values()))}",
+        f"  checkpoints  {len(checkpoints):,}, {readable.size(sum(_bytes(execution, checkpoints).values()))}",
+    ]
     if dearest:
         lines.append("  most expensive")
     width = max((len(each.id) for each in dearest), default=0)
@@ -68,6 +72,15 @@ def stored(execution: Execution) -> str:
         took, size = readable.seconds(_seconds(each)), readable.size(bytes_of.get(each.id, 0))
         lines.append(f"    {each.id:{width}}  {took}, {size}")
     return "\n".join(lines)
+
+
+def _bytes(execution: Execution, ids: Sequence[str]) -> dict[str, int]:
+    """Return the sizes of values by id; lists know no values."""
+    found: dict[str, int] = {}
+    for start in range(0, len(ids), _PAGE):
+        there = execution.store.get_many(ids[start : start + _PAGE])
+        found |= {id: entry.promise.value.size for id, entry in there.items()}
+    return found
 
 
 def _seconds(promise: Promise) -> float:

@@ -175,3 +175,21 @@ def test_an_edit_of_the_first_statement_computes_over_what_the_cell_changed_and_
     kernel.run(SETUP)
     kernel.run(cell.format(5))
     assert kernel.run("print(a, base, y)").text == "6 [0, 6] 2\n"
+
+
+def test_a_checkpoint_belongs_to_the_promise_of_its_cell_and_is_not_among_what_the_user_made(kernel):
+    """By that it can be let go once the cell is settled and old."""
+    kernel.run(SETUP)
+    last(kernel, "y = 3")
+    kernel.run("from resonate_nb import find\ncell, kept = find('cell/')[0].id, find('chain/')")
+    same = "print(len(kept), {each.tags['rnb:parent'] == cell for each in kept})"
+    assert kernel.run(same).text == "6 {True}\n"
+    assert "chain/" not in kernel.run("%promises").text
+
+
+def test_buffers_that_did_not_change_are_written_once(kernel):
+    kernel.run(SETUP + "import numpy as np")
+    kernel.run("%%durable\nlarge = np.arange(1e6)\na = 1\nb = [a]\nc = [b]\nd = [c]")
+    assert kernel.run("%promises chain/").text.count("chain/") == 4
+    written = sum(path.stat().st_size for path in (kernel.cwd / ".resonate").rglob("*") if path.is_file())
+    assert 8_000_000 < written < 12_000_000

@@ -114,6 +114,7 @@ def test_stats_tell_what_was_computed_and_saved_and_what_was_most_expensive(kern
     assert lines[2].startswith("replayed    3 cells, saved ")
     assert lines[3] == "resumed     0 cells"
     assert lines[5].startswith("in ")
-    assert "promises, " in lines[6]
-    assert lines[7] == "most expensive"
-    assert {line.split("@")[0] for line in lines[8:10]} == {"cell/x", "cell/z"}
+    assert lines[6].startswith("promises     3, ")
+    assert lines[7] == "checkpoints  0, 0 bytes"
+    assert lines[8] == "most expensive"
+    assert {line.split("@")[0] for line in lines[9:11]} == {"cell/x", "cell/z"}
