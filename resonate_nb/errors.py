@@ -166,6 +166,34 @@ class Interruption(BaseException):
     """
 
 
+class UnfitWorker(ResonateError):
+    """A worker can't compute what the notebook computes."""
+
+    def __init__(self, worker: str, lacks: str) -> None:
+        self.worker, self.lacks = worker, lacks
+        super().__init__(worker, lacks)
+
+    def __str__(self) -> str:
+        return (
+            f"worker {self.worker} lacks {self.lacks}. Give the workers what the notebook has (install it in "
+            "their environment and restart them), or compute here, without `executor=`"
+        )
+
+
+class ClusterLost(ResonateError):
+    """The cluster went away, or dropped the work, before it was done."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(name, reason)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: the cluster {self.reason}. What was settled is kept: with a working cluster the "
+            "same call goes on with the rest"
+        )
+
+
 class LeaseLost(ResonateError):
     """Another owner took the promise over; what this one computed is discarded."""
 

@@ -8,6 +8,7 @@ delivered outcome or in an attempt; whoever gets the attempt runs the body and h
 from __future__ import annotations
 
 import random
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -44,7 +45,10 @@ if TYPE_CHECKING:
     from resonate_nb.store.base import Store
     from resonate_nb.versioning.code_world import LoadedCode
 
-__all__ = ["Attempt", "Caller", "Delivered", "Execution"]
+# The corridor of calls that name none, where a process computes for a notebook that is elsewhere.
+acting: ContextVar[Execution | None] = ContextVar("resonate_nb_acting", default=None)
+
+__all__ = ["Attempt", "Caller", "Delivered", "Execution", "acting"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ What is looked up by `getattr` with text, or through `globals()`, is not seen.
 
 from __future__ import annotations
 
+import hashlib
 import threading
+import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from resonate_nb.code.by_identity import ByIdentity
 from resonate_nb.code.graph import Graph
@@ -33,10 +36,12 @@ __all__ = [
     "Fingerprint",
     "Part",
     "content_digest",
+    "copied_as",
     "describe_code",
     "difference",
     "fingerprint",
     "fingerprint_cell",
+    "meaning_from",
     "source_diff",
 ]
 
@@ -105,6 +110,8 @@ def describe_code(thing: object) -> str:
     For what is the user's own, that is its fingerprint and the digests of the data that it captures.
     """
     thing = plain(thing)
+    if isinstance(thing, type | types.FunctionType) and (told := _copies.get(thing)) is not None:
+        return told
     library = library_of(module_of(thing))
     if library is not None and not getattr(thing, "__closure__", None):
         return library.says(f"{module_of(thing)}.{qualified_name(thing)}", "major")
@@ -132,6 +139,21 @@ def content_digest(
         A part of the value has no content to identify it.
     """
     return digest(value, path=path, describe_code=describe_code, stand_in=stand_in)
+
+
+def meaning_from(description: str) -> str:
+    """Return the digest of what a class or function means, which stands for its description in values."""
+    return hashlib.blake2b(description.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def copied_as(copy: object, meaning: str | None) -> None:
+    """Say what a copy of a class or function means, in a process that does not have its source."""
+    if meaning in descriptions:
+        _copies[copy] = descriptions[meaning]
+
+
+descriptions: dict[str | None, str] = {}  # by meaning; told to processes that get code by value
+_copies: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 class _Described(threading.local):

@@ -65,6 +65,7 @@ class MapOptions(TypedDict, total=False):
 
     workers: int | None
     executor: object
+    chunksize: int | None
     return_exceptions: bool
     fail_fast: bool
     progress: bool
@@ -361,6 +362,12 @@ class DurableFunction(Generic[P, R]):
         defaults = self._binding.defaults.values()
         return not first and self._scheme is None and all(type(each) in UNCHANGING for each in defaults)
 
+    def remember(self) -> None:
+        """Keep the version that a call runs now, without calling."""
+        code = self.code()
+        self._version(code)
+        self._record(code)
+
     def _record(self, code: Fingerprint) -> None:
         if self._stored is None:
             versions.remember(self._execution(), self.name, self.version, code, self.__wrapped__)
@@ -378,9 +385,7 @@ class DurableFunction(Generic[P, R]):
 
     def _with_code(self, loaded: LoadedCode, options: Mapping[str, Any]) -> DurableFunction[Any, Any]:
         """Return a durable function of this root with stored code and the options of another one."""
-        made: DurableFunction[Any, Any] = DurableFunction(loaded.function, self._execution)
-        vars(made).update({"_stored": lambda: loaded, **options})
-        return made
+        return rebuilt(self._execution, loaded, options)
 
     def options(self) -> dict[str, Any]:
         """Return the attributes that say how the function is called, as opposed to what its code is."""
@@ -471,6 +476,15 @@ class DurableFunction(Generic[P, R]):
     def __repr__(self) -> str:
         version = "automatic version" if self.version is None else f"version {self.version}"
         return f"<durable function {self.name}, {version}>"
+
+
+def rebuilt(
+    execution: Callable[[], Execution], loaded: LoadedCode, options: Mapping[str, Any]
+) -> DurableFunction[Any, Any]:
+    """Return a durable function with stored code and the options of another one."""
+    made: DurableFunction[Any, Any] = DurableFunction(loaded.function, execution)
+    vars(made).update({"_stored": lambda: loaded, **options})
+    return made
 
 
 def stale_source(name: str, module: str) -> str:

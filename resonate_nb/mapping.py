@@ -26,6 +26,7 @@ class Options:
 
     workers: int | None = None
     executor: object = None
+    chunksize: int | None = None
     return_exceptions: bool = False
     fail_fast: bool = False
     progress: bool = True
@@ -39,7 +40,7 @@ class Options:
 
     def chosen_executor(self) -> Executor:
         """Return what computes the items."""
-        return chosen(self.executor, self.workers)
+        return chosen(self.executor, self.workers, self.chunksize)
 
 
 def map_calls(

@@ -40,6 +40,7 @@ from resonate_nb.enquiry.questions import (
 )
 from resonate_nb.enquiry.shown import digest_of_shown, mimebundle
 from resonate_nb.enquiry.terminal import Terminal
+from resonate_nb.execution import acting
 from resonate_nb.fingerprint import content_digest
 from resonate_nb.promise import NO_TEXTS
 
@@ -220,6 +221,8 @@ def _question(
 
 def _stage() -> Stage:
     """Return where the caller's questions are shown."""
+    if acting.get() is not None:
+        return Terminal(waits=False)
     shell = _shell()
     if shell is None:
         return Terminal()

@@ -12,7 +12,7 @@ from resonate_nb import views
 from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.codec import Codec
 from resonate_nb.corridor import binding
-from resonate_nb.execution import Execution
+from resonate_nb.execution import Execution, acting
 from resonate_nb.fingerprint import describe_code
 from resonate_nb.functions import DurableFunction
 from resonate_nb.handles import Handle
@@ -69,6 +69,13 @@ class Resonate:
         self._key, self._clock = key, clock or SystemClock()
         self._lock = threading.Lock()
         self._execution: Execution | None = None
+
+    @classmethod
+    def over(cls, execution: Execution) -> Resonate:
+        """Return the root of a corridor that is open already."""
+        root = cls(execution.store, prefix=execution.prefix, library=execution.library)
+        root._execution = execution
+        return root
 
     @property
     def execution(self) -> Execution:
@@ -137,6 +144,8 @@ def configure(
 
 def default() -> Resonate:
     """Return the root of calls that name none."""
+    if (execution := acting.get()) is not None:
+        return Resonate.over(execution)
     root = _default.root
     if root is None:
         with _default.lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -176,6 +177,16 @@ class entered:  # noqa: N801 (used like a function: `with entered(context):`)
             _current.reset(self._token)
         except ValueError:  # it ends in a copy of the context that it began in
             _current.set(self._context.parent)
+
+
+@contextmanager
+def placed_in(context: Context | None) -> Iterator[None]:
+    """Let calls in a block be those of a promise that another process computes, or of none."""
+    token = _current.set(context)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 def _known() -> Context | _Nobody | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from resonate_nb.errors import UsageError
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from resonate_nb.executors.base import Executor
 
 
-def chosen(executor: object, workers: int | None) -> Executor:
+def chosen(executor: object, workers: int | None, chunksize: int | None = None) -> Executor:
     """Return what computes the items of a map.
 
     Raises
@@ -25,4 +26,13 @@ def chosen(executor: object, workers: int | None) -> Executor:
         return Inline() if workers is None else Threads(workers)
     if executor == "threads":
         return Threads(workers or min(32, (os.cpu_count() or 1) + 4))
-    raise UsageError(f'executor is "threads", not {executor!r}')
+    if _is_dask_client(executor):
+        from resonate_nb.executors.dask import Dask
+
+        return Dask(executor, workers, chunksize)
+    raise UsageError(f'executor is "threads" or a client of Dask, not {executor!r}')
+
+
+def _is_dask_client(executor: object) -> bool:
+    distributed = sys.modules.get("distributed")  # whoever has a client has imported it
+    return isinstance(executor, getattr(distributed, "Client", ()))

@@ -7,7 +7,6 @@ means the same, so that `isinstance` holds, and else the copy.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
 import sys
@@ -20,7 +19,9 @@ import cloudpickle
 from cloudpickle.cloudpickle import _should_pickle_by_reference
 
 from resonate_nb.errors import MissingReference, ResonateError
+from resonate_nb.fingerprint import copied_as, meaning_from
 from resonate_nb.values import rebuilding
+from resonate_nb.values.abroad import own
 from resonate_nb.values.reductions import (
     DISPATCH,
     NOTEBOOK,
@@ -93,7 +94,7 @@ class Pickling:
             described = self.describe_code(thing)
         except (ResonateError, OSError, TypeError, SyntaxError):  # no source, or not the one that runs
             return None
-        return hashlib.blake2b(described.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+        return meaning_from(described)
 
 
 class _Definitions:
@@ -276,6 +277,7 @@ class _Loading:
         if number in self._loaded:
             return  # a base class mentions this one, and loaded it on its way
         self._loaded[number] = made = maker(*arguments)
+        copied_as(made, definition.meaning)
         setter, state = self.load(definition.filling)
         setter(made, state)
 
@@ -298,6 +300,8 @@ class _Unpickler(pickle.Unpickler):
         """Return what a global name stands for; definitions are answered by this loading."""
         if name == "notebook_object" and module == rebuilding.__name__:
             return self._definition
+        if (came := own(module, name)) is not None:
+            return came
         return super().find_class(module, name)
 
     def persistent_load(self, name: str) -> object:
@@ -309,6 +313,8 @@ class _Unpickler(pickle.Unpickler):
 
 def find_in_notebook(qualified_name: str) -> object | None:
     """Return what the notebook's namespace has under a dotted name, or None."""
+    if (came := own(NOTEBOOK, qualified_name)) is not None:
+        return came
     found: object = sys.modules.get(NOTEBOOK)
     for name in qualified_name.split("."):
         found = vars(found).get(name) if isinstance(found, type | types.ModuleType) else None

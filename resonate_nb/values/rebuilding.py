@@ -12,11 +12,13 @@ import os
 import sys
 import types
 import weakref
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from cloudpickle.cloudpickle import _class_setstate
 
 from resonate_nb.errors import MissingReference
+from resonate_nb.values.abroad import own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,6 +72,12 @@ def fill_class(made: type, state: Any) -> None:
     if made not in filled:
         _class_setstate(made, state)
         filled.add(made)
+
+
+def class_in_module(module: str, qualified_name: str) -> object:
+    """Return a class that lived in a module of the user's own, where it was pickled only as a copy."""
+    came = own(module, qualified_name)
+    return attrgetter(qualified_name)(importlib.import_module(module)) if came is None else came
 
 
 def cached_function(wrapped: Callable[..., object], parameters: Mapping[str, Any]) -> object:

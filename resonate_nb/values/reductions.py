@@ -15,6 +15,7 @@ from cloudpickle.cloudpickle import _class_reduce, _code_reduce, _dynamic_class_
 
 from resonate_nb.code.live_code import name_of_hidden_method
 from resonate_nb.values import rebuilding
+from resonate_nb.values.abroad import own
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,8 @@ def by_value(thing: Any) -> Reduced:
 
 def class_elsewhere(obj: type) -> Reduced:
     """Return how to pickle a class that is no definition: by its name, else as a copy."""
+    if own(obj.__module__, obj.__qualname__) is obj:  # a copy of one that has its name where it goes
+        return rebuilding.class_in_module, (obj.__module__, obj.__qualname__)
     reduced = _class_reduce(obj)
     return _class_by_value(obj, reduced) if isinstance(reduced, tuple) and len(reduced) == 6 else reduced
 

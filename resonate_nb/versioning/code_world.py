@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-import hashlib
 import importlib
 import io
 import pickle
@@ -20,7 +19,7 @@ from cloudpickle.cloudpickle import _class_setstate
 
 from resonate_nb.code.places import Place
 from resonate_nb.errors import ResonateError
-from resonate_nb.fingerprint import Capture, Fingerprint, describe_code
+from resonate_nb.fingerprint import Capture, Fingerprint, copied_as, describe_code, meaning_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,27 +43,41 @@ class LoadedCode:
         return Fingerprint(self.digest, (), self.captures, "", None)
 
 
-def load_code(data: bytes, digest: str, durable: Callable[[LoadedCode, dict[str, Any]], Any]) -> LoadedCode:
+def load_code(
+    data: bytes,
+    digest: str,
+    durable: Callable[[LoadedCode, dict[str, Any]], Any],
+    *,
+    abroad: bool = False,
+) -> LoadedCode:
     """Return stored code; `durable` makes the durable functions that it calls.
+
+    `abroad` is for a process that is not the notebook's: the code came with all the data that it reads, and
+    takes nothing from modules of the user's own that may be there, too.
 
     Raises
     ------
     Exception
         Whatever the classes and modules that it mentions raise while it is rebuilt.
     """
-    world = World(durable)
+    world = World(durable, abroad=abroad)
     function, captures, kept = _Unpickler(data, world).load()
     world.kept = {(module, name): value for module, name, value in kept}
     return LoadedCode(function, digest, world.captures(captures), world)
 
 
-def meaning_of(thing: object) -> str | None:
-    """Return the digest of what a class means; None if that can't be said."""
+def description_of(thing: object) -> str | None:
+    """Return text that says what a class means; None if that can't be said."""
     try:
-        described = describe_code(thing)
+        return describe_code(thing)
     except (ResonateError, OSError, TypeError, SyntaxError):  # no source, or not the one that runs
         return None
-    return hashlib.blake2b(described.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def meaning_of(thing: object) -> str | None:
+    """Return the digest of what a class means; None if that can't be said."""
+    description = description_of(thing)
+    return None if description is None else meaning_from(description)
 
 
 @dataclass(slots=True)
@@ -72,6 +85,7 @@ class World:
     """The modules of the user's own, the notebook among them, as one stored version needs them."""
 
     durable: Callable[[LoadedCode, dict[str, Any]], Any]
+    abroad: bool = False  # in another process than the notebook's
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
     data: dict[tuple[str, str], None] = field(default_factory=dict)  # module and name
     kept: dict[tuple[str, str], object] = field(default_factory=dict)  # small data, where there is none now
@@ -86,7 +100,9 @@ class World:
         """Take the data that the code reads by name from where it is now, else as it was kept."""
         for module, name in self.data:
             mine = vars(self.module(module))
-            found = vars(_imported(module)).get(name, self.kept.get((module, name), _MISSING))
+            found = self.kept.get((module, name), _MISSING)
+            if not self.abroad:
+                found = vars(_imported(module)).get(name, found)
             if found is _MISSING:
                 mine.pop(name, None)
             else:
@@ -102,14 +118,26 @@ class World:
             found.append(Capture(path, place.reader(), place))
         return tuple(found)
 
+    def load(self, data: bytes) -> Any:
+        """Return a thing that was stored by the same means as the code."""
+        return _Unpickler(data, self).load()
+
     def module(self, name: str) -> types.ModuleType:
         """Return this world's module of a name."""
         if name not in self.modules:
             self.modules[name] = made = types.ModuleType(name)
             made.__dict__["__builtins__"] = builtins
-            there = vars(_imported(name))
-            made.__dict__.update({key: there[key] for key in _OF_A_MODULE if key in there})
+            if not self.abroad:
+                there = vars(_imported(name))
+                made.__dict__.update({key: there[key] for key in _OF_A_MODULE if key in there})
         return self.modules[name]
+
+    def find(self, module: str, qualified_name: str) -> object | None:
+        """Return what this world has under a dotted name in a module of the user's own, or None."""
+        found: object = self.modules.get(module)
+        for name in qualified_name.split("."):
+            found = vars(found).get(name) if isinstance(found, type | types.ModuleType) else None
+        return found
 
     def function(
         self, code: types.CodeType, module: str, cells: tuple[types.CellType, ...] | None
@@ -130,11 +158,13 @@ class World:
         self, module: str, name: str, meaning: str | None, maker: Callable[..., type], arguments: Any
     ) -> type:
         """Return the class that the notebook has, if it means the same: its instances come as arguments."""
-        found = _find(module, name) if meaning is not None else None
+        found = _find(module, name) if meaning is not None and not self.abroad else None
         if isinstance(found, type) and meaning is not None and meaning_of(found) == meaning:
             self.live.append((found, meaning))
             return found
-        return maker(*arguments)
+        made = maker(*arguments)
+        copied_as(made, meaning)
+        return made
 
     def fill_class(self, made: type, state: Any) -> None:
         """Give a copied class its attributes."""

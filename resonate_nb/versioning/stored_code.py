@@ -16,6 +16,7 @@ import pickle
 import sys
 import types
 from collections import ChainMap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import cloudpickle
@@ -28,6 +29,7 @@ from cloudpickle.cloudpickle import (
 from resonate_nb.code.libraries import library_of
 from resonate_nb.code.live_code import module_of
 from resonate_nb.code.watching import MISSING, cell_content
+from resonate_nb.fingerprint import meaning_from
 from resonate_nb.values.reductions import (
     DISPATCH,
     FUNCTION_ATTRIBUTES,
@@ -38,7 +40,7 @@ from resonate_nb.values.reductions import (
     function_by_value,
     lives_in_module,
 )
-from resonate_nb.versioning.code_world import World, meaning_of
+from resonate_nb.versioning.code_world import World, description_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2**24  # of one version: what a closure or a default holds is kept with the code
 MOST_DATA = 2**16  # bytes of one variable that is kept
+MOST_BYTES_ABROAD = 2**28  # of what goes to other processes, with all the data that it reads
 
 
 def dump_code(function: Callable[..., Any], code: Fingerprint) -> bytes:
@@ -59,6 +62,37 @@ def dump_code(function: Callable[..., Any], code: Fingerprint) -> bytes:
     """
     pickler = _Pickler(code.captures, MOST_BYTES)
     return pickler.dumped((function, _kept_captures(code.captures), list(_small_data(code))))
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Code for a process that is not the notebook's, with all the data that it reads."""
+
+    code: bytes
+    options: bytes
+    descriptions: dict[str, str]  # of its classes, by their meaning
+    durables: tuple[Any, ...]  # the durable functions that it calls
+
+
+def send_code(function: Callable[..., Any], code: Fingerprint, options: Mapping[str, Any]) -> Sent:
+    """Return a function of the user's own with all that `load_code` needs to call it abroad.
+
+    Raises
+    ------
+    Exception
+        As `dump_code`.
+    """
+    pickler = _Pickler(code.captures, MOST_BYTES_ABROAD)
+    data = [(*found, each.read()) for each in code.captures if (found := _name_in_module(each)) is not None]
+    content = pickler.dumped((function, _kept_captures(code.captures), data))
+    of_options = _Pickler(code.captures, MOST_BYTES)
+    how = of_options.dumped(dict(options))
+    return Sent(
+        content,
+        how,
+        {**pickler.descriptions, **of_options.descriptions},
+        (*pickler.durables, *of_options.durables),
+    )
 
 
 def _small_data(code: Fingerprint) -> Iterator[tuple[str, str, object]]:
@@ -102,6 +136,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def __init__(self, captures: Iterable[Capture], most: int) -> None:
         self._file = _Bounded(most)
         super().__init__(self._file, protocol=5, buffer_callback=self._in_band)
+        self.descriptions: dict[str, str] = {}
+        self.durables: list[Any] = []
         self._read_live = {
             found for each in captures if (found := _name_in_module(each)) is not None
         }  # by module and name
@@ -137,8 +173,16 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         maker, arguments, state, *_ = by_value(obj)
         # The second but last argument says which class of this process to take instead of the copy.
         arguments = (*arguments[:-2], None, arguments[-1])
-        known_as = (obj.__module__, obj.__qualname__, meaning_of(obj))
+        known_as = (obj.__module__, obj.__qualname__, self._meaning(obj))
         return World.own_class, (*known_as, maker, arguments), state, None, None, World.fill_class
+
+    def _meaning(self, obj: type) -> str | None:
+        description = description_of(obj)
+        if description is None:
+            return None
+        meaning = meaning_from(description)
+        self.descriptions[meaning] = description
+        return meaning
 
     def _function(self, obj: types.FunctionType) -> Reduced:
         if library_of(module_of(obj)) is not None:
@@ -164,6 +208,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def _durable_function(self, obj: Any) -> Reduced:
         code = obj.code()
+        self.durables.append(obj)
         state = (obj.__wrapped__, code.digest, _kept_captures(code.captures), obj.options())
         return World.durable_function, (), state, None, None, World.fill_durable_function
 

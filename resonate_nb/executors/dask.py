@@ -1,0 +1,267 @@
+"""Items that are computed by the workers of a Dask cluster.
+
+Few are under way at once, so that memory stays bounded, an iterator is not read ahead of need, and little is
+repeated after a kill. A body that runs on a worker can't be stopped there from outside: one whose map was
+cancelled comes to its end and is kept where the worker sees the store, and at its deadline it is left behind.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+import warnings
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Self
+
+from distributed import Client, KilledWorker, get_worker
+
+from resonate_nb.corridor.deadlines import end_if_over
+from resonate_nb.errors import ClusterLost, UnfitWorker, UsageError
+from resonate_nb.executors import guests
+from resonate_nb.executors.consignments import Claimed, Unclaimed
+from resonate_nb.executors.fitness import Folder, Needs
+from resonate_nb.executors.travelling import Ways, luggage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from distributed import Future, Worker
+
+    from resonate_nb.executors.consignments import Consignment, Loading
+    from resonate_nb.executors.travelling import Chunk, Luggage, Returned
+    from resonate_nb.many.items import Finished, Items
+    from resonate_nb.many.rates import Rate
+
+_SLICE_SECONDS = 0.2  # a wait can be interrupted this often
+_CHUNK_SECONDS = 0.1  # that the items of one task are to take together
+_MOST = 500  # items of one task
+_AHEAD = 2  # tasks for each thread of the workers: one runs, one is there when it ends
+_COUNT_SECONDS = 1.0  # between two counts of the workers' threads
+_HOPELESS_SECONDS = 5.0  # without any worker, after which that is said
+_SECRET_BYTES = 32
+
+# Evaluated by workers that may lack this package, so it is written in Python's own words.
+_HAS_PACKAGE = "__import__('importlib.util').util.find_spec('resonate_nb') is not None"
+
+
+@dataclass(frozen=True, slots=True)
+class Dask:
+    """Computes on the workers of a client's cluster."""
+
+    client: Client
+    workers: int | None = None  # how many tasks are under way at once; None: as the cluster has use for
+    chunksize: int | None = None  # items of one task; None: so many as take about a tenth of a second
+
+    def run(self, items: Items, rate: Rate) -> Iterator[Finished]:
+        """Yield each item as it comes to its end."""
+        if self.client.asynchronous:
+            raise UsageError("a map needs a client that is not asynchronous: Client(address)")
+        secret = secrets.token_bytes(_SECRET_BYTES)
+        folder = self._shared_folder(items)
+        try:
+            sent = luggage(items.function, items.execution, secrets.token_hex(8), secret, folder)
+            ways = Ways(secret)
+            line = Claimed(items, ways, rate) if folder is None else Unclaimed(items, ways)
+            with line, _Flight(self, sent, line) as flight:
+                yield from _run(items, rate, line, flight)
+        finally:
+            if folder is not None:
+                folder.remove_token()
+
+    def _shared_folder(self, items: Items) -> Folder | None:
+        """Return the store's folder if all workers see it.
+
+        Raises
+        ------
+        UnfitWorker
+            A worker lacks what the code needs.
+        """
+        present = self.client.run(eval, _HAS_PACKAGE)
+        for worker, has_it in present.items():
+            if not has_it:
+                raise UnfitWorker(worker, "the package resonate-nb")
+        needs = Needs.of(items.function.code(), items.execution.library)
+        folder = Folder.of(items.execution)
+        if present:
+            answers = list(self.client.run(_look_round, needs, folder).values())
+        else:
+            answers = [self.client.submit(_look_round, needs, folder, pure=False).result()]
+        if folder is None or all(answers):
+            return folder
+        folder.remove_token()
+        items.execution.say(
+            f"{items.function.name}: the workers don't see the store {folder.path}, so this process settles "
+            "what they send"
+        )
+        return None
+
+
+def _run(items: Items, rate: Rate, line: Consignment, flight: _Flight) -> Iterator[Finished]:
+    rounds, exhausted = items.rounds(), False
+    while True:
+        while line.in_line and flight.has_room and rate.wait(most=_SLICE_SECONDS if flight else None):
+            yield from flight.depart()
+        yield from flight.landed(wait=False)
+        if flight.has_room and (items.wanted or not flight) and not exhausted and not line.in_line:
+            found, missing = next(rounds, (None, []))
+            exhausted = found is None
+            yield from found or ()
+            line.add(missing)
+        elif flight:
+            yield from flight.landed(wait=True)
+        elif not line:
+            return
+        if not line.in_line:
+            yield from line.elsewhere(wait=not flight)
+
+
+class _Flight:
+    """The tasks that the cluster has."""
+
+    def __init__(self, executor: Dask, sent: Luggage, line: Consignment) -> None:
+        self._client, self._sent, self._line = executor.client, sent, line
+        self._most, self._size = executor.workers, _Size(executor.chunksize)
+        self._under_way: dict[Future, Loading] = {}
+        self._done: SimpleQueue[Future] = SimpleQueue()
+        self._threads, self._counted = 0, 0.0
+        self._hopeless_since: float | None = None
+        self._luggage: Future = self._submit(_same, sent, key=f"code-of-{sent.name}-{sent.key}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take back what the cluster has not done."""
+        self._client.cancel(list(self._under_way))
+        for loading in self._under_way.values():
+            self._line.take_back(loading)
+        self._luggage.release()
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether workers may soon have nothing to do."""
+        if time.monotonic() - self._counted > _COUNT_SECONDS:
+            self._threads = sum(self._client.nthreads().values())
+            self._counted = time.monotonic()
+            self._say_if_hopeless()
+        return len(self) < (self._most or _AHEAD * max(self._threads, 1))
+
+    def depart(self) -> Iterator[Finished]:
+        """Send the next items, or yield those that need not go."""
+        loading = self._line.load(self._size.items)
+        yield from loading.finished
+        if loading.sent:
+            key = f"{self._sent.name}-{secrets.token_hex(8)}"
+            future = self._submit(_compute, self._luggage, self._line.chunk(loading), key=key)
+            self._under_way[future] = loading
+            future.add_done_callback(self._done.put)
+
+    def landed(self, *, wait: bool) -> Iterator[Finished]:
+        """Yield the items of tasks that are done, after waiting for one."""
+        while self._under_way:
+            try:
+                future = self._done.get(timeout=_SLICE_SECONDS if wait else 0)
+            except Empty:
+                end_if_over()
+                return
+            wait = False
+            yield from self._received(future)
+
+    def _received(self, future: Future) -> Iterator[Finished]:
+        loading = self._under_way[future]
+        if future.status == "finished":
+            returned: Returned = self._client.gather(future)
+            del self._under_way[future]
+            self._hear(returned)
+            yield from self._line.unload(loading, returned)
+        elif future.status == "error":
+            error = future.exception()
+            del self._under_way[future]
+            yield from self._failed(loading, error)
+        else:
+            raise ClusterLost(self._sent.name, f"dropped what it was to compute ({future.status})")
+
+    def _failed(self, loading: Loading, error: BaseException) -> Iterator[Finished]:
+        if isinstance(error, KilledWorker) and len(loading.sent) > 1:
+            self._size.alone()  # one of them kills whoever computes it
+            self._line.again(loading)
+        elif isinstance(error, KilledWorker):
+            yield from self._line.lost(loading, error)
+        else:
+            self._line.take_back(loading)
+            if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("resonate_nb"):
+                lacks = f"the package resonate-nb, or has another: {error}"
+                raise UnfitWorker("of the cluster", lacks) from error
+            raise error
+
+    def _hear(self, returned: Returned) -> None:
+        self._size.took(returned.seconds / max(1, len(returned.reports)))
+        for line in returned.said:
+            self._line.execution.say(line)
+        for category, text in returned.warned:
+            warnings.warn(text, category, stacklevel=4)
+
+    def _submit(self, function: Any, *arguments: Any, key: str) -> Future:
+        with warnings.catch_warnings():
+            # Code with its data goes to the scheduler once; the warning is about graphs that repeat it.
+            warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+            return self._client.submit(function, *arguments, key=key, pure=False)
+
+    def _say_if_hopeless(self) -> None:
+        if self._threads:
+            self._hopeless_since = None
+        elif self._hopeless_since is None:
+            self._hopeless_since = time.monotonic()
+        elif time.monotonic() - self._hopeless_since > _HOPELESS_SECONDS:
+            self._hopeless_since = float("inf")
+            self._line.execution.say(
+                f"{self._sent.name}: waiting for a worker, of which the cluster has none"
+            )
+
+
+class _Size:
+    """How many items go in one task."""
+
+    def __init__(self, chosen: int | None) -> None:
+        self._chosen = chosen
+        self.items = chosen or 1
+        self._seconds = 0.0  # that an item takes, lately
+
+    def alone(self) -> None:
+        """Let each item go in a task of its own from now on."""
+        self._chosen = self.items = 1
+
+    def took(self, seconds: float) -> None:
+        """Hear how long an item took in its task."""
+        self._seconds = seconds if not self._seconds else (self._seconds + seconds) / 2
+        if self._chosen is None:
+            wanted = int(_CHUNK_SECONDS / max(self._seconds, 1e-6))
+            self.items = max(1, min(_MOST, wanted, 2 * self.items))
+
+
+def _compute(sent: Luggage, chunk: Chunk) -> Returned:
+    """Compute the items of a task; runs on a worker."""
+    worker = get_worker()
+    key = worker.get_current_task()
+    return guests.compute_chunk(sent, chunk, worker.address, lambda: _wanted(worker, key))
+
+
+def _wanted(worker: Worker, key: str) -> bool:
+    """Return whether anybody waits for a task; nobody does whose kernel died."""
+    task = worker.state.tasks.get(key)
+    return task is not None and task.state != "cancelled"
+
+
+def _look_round(needs: Needs, folder: Folder | None, dask_worker: Worker | None = None) -> bool:
+    """Return whether a worker, on which it runs, sees the store."""
+    worker = dask_worker or get_worker()
+    needs.check(worker.address)
+    return folder is not None and folder.seen()
+
+
+def _same(sent: Luggage) -> Luggage:
+    return sent
