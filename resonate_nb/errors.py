@@ -194,6 +194,42 @@ class ClusterLost(ResonateError):
         )
 
 
+class WorkerDied(ResonateError):
+    """A process that computed items of a map died."""
+
+    def __init__(self, name: str, pid: int, how: str, id: str) -> None:
+        self.name, self.pid, self.how, self.id = name, pid, how, id
+        super().__init__(name, pid, how, id)
+
+    def __str__(self) -> str:
+        if self.id:
+            return (
+                f"{self.what}, like one before it. Computed here, without `executor=`, it shows why, but may "
+                "end this process. The other items are kept"
+            )
+        return f"{self.what}. What was settled is kept: the same call goes on with the rest"
+
+    @property
+    def what(self) -> str:
+        """What happened, in words."""
+        doing = f"while it computed {self.id!r}" if self.id else "before it computed anything"
+        return f"{self.name}: worker process {self.pid} died ({self.how}) {doing}"
+
+
+class PoolBroken(ResonateError):
+    """A pool of processes that the user made can compute nothing more."""
+
+    def __init__(self, name: str, error: BaseException) -> None:
+        self.name, self.error = name, error
+        super().__init__(name, error)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: the pool is broken ({self.error}). What was settled is kept: with a new pool the "
+            'same call goes on with the rest. `executor="processes"` replaces a process that dies'
+        )
+
+
 class LeaseLost(ResonateError):
     """Another owner took the promise over; what this one computed is discarded."""
 

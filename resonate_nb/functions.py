@@ -193,7 +193,11 @@ class DurableFunction(Generic[P, R]):
             How many calls are computed at once, in threads unless there is an executor; None computes them
             one after the other, in the calling thread.
         executor
-            "threads", for as many as the machine has use for, or `workers` of them.
+            "threads" or "processes", for as many as the machine has use for, or `workers` of them; a pool of
+            `concurrent.futures`; a client of Dask. Processes get the code as it is here, claim items and
+            settle them. One that dies, or does not end at its deadline, is replaced.
+        chunksize
+            How many items a process gets at once; left out, so many as take about a tenth of a second.
         return_exceptions
             Give the exception of a failed item in its place, instead of raising the first at the end.
         fail_fast

@@ -33,7 +33,7 @@ class Item(ABC):
     tells = True  # whether its end is told, so that nobody has to look for it
 
     def __init__(self, given: object) -> None:
-        self.given: Any = given
+        self.given = given
         self.outcome: Outcome | None = None  # what it gave, once that was looked at
         self.under_way = UnderWay()
 
@@ -57,14 +57,6 @@ class Item(ABC):
         """Return when what it gave was settled, in milliseconds since the epoch; 0 if that is not known."""
         return self.under_way.settled_at
 
-    def has_asked(self) -> bool:
-        """Return whether it has asked for something durable so far."""
-        return bool(self.under_way.ids) or self.settled_at() > 0
-
-    def waits(self) -> bool:
-        """Return whether it goes on because what it waits for is not settled yet."""
-        return self.under_way.waits
-
     def cancel(self) -> None:
         """Cancel the promise that it stands for; this is none, but may have some under way."""
         return
@@ -75,42 +67,32 @@ class Item(ABC):
         return variables
 
 
-class _Promised:
-    """What the item of a handle knows from its promise: it began elsewhere, and goes on whoever waits."""
+class Submitted(Item):
+    """A handle: it began elsewhere, and goes on whoever waits for it."""
 
-    given: Handle[Any]
+    def __init__(self, handle: Handle[Any]) -> None:
+        super().__init__(handle)
+        self._handle = handle
+
+    def begin(self, context: Context | None, tell: Callable[[], object]) -> None:
+        """Ask to be told of its end."""
+        self.tells = self._handle.on_done(tell)
+
+    def look(self) -> None:
+        """Look into the store, or at the thread that computes it."""
+        self.outcome = self._handle.look()
+
+    def interrupt(self) -> None:
+        """Leave it alone."""
 
     def settled_at(self) -> int:
         """Return what its promise says."""
-        return self.given.settled_at()
-
-    def has_asked(self) -> bool:
-        """Return True: it stands for something durable."""
-        return True
-
-    def waits(self) -> bool:
-        """Return whether its promise is not settled yet."""
-        return not self.settled_at()
+        return self._handle.settled_at()
 
     def cancel(self) -> None:
         """Cancel its promise, wherever it is computed."""
         with suppress(NoSuchPromise):  # forgotten meanwhile
-            self.given.cancel()
-
-
-class Submitted(_Promised, Item):
-    """A handle, in synchronous code."""
-
-    def begin(self, context: Context | None, tell: Callable[[], object]) -> None:
-        """Ask to be told of its end."""
-        self.tells = self.given.on_done(tell)
-
-    def look(self) -> None:
-        """Look into the store, or at the thread that computes it."""
-        self.outcome = self.given.look()
-
-    def interrupt(self) -> None:
-        """Leave it alone."""
+            self._handle.cancel()
 
 
 class Called(Item):
@@ -184,8 +166,21 @@ class Awaited(Item):
             self._awaitable.close()  # nobody will await it, and that is no mistake
 
 
-class AwaitedHandle(_Promised, Awaited):
+class AwaitedHandle(Awaited):
     """A handle, in asynchronous code."""
+
+    def __init__(self, handle: Handle[Any]) -> None:
+        super().__init__(handle)
+        self._handle = handle
+
+    def settled_at(self) -> int:
+        """Return what its promise says."""
+        return self._handle.settled_at()
+
+    def cancel(self) -> None:
+        """Cancel its promise, wherever it is computed."""
+        with suppress(NoSuchPromise):  # forgotten meanwhile
+            self._handle.cancel()
 
 
 async def _await(awaitable: Awaitable[object]) -> object:

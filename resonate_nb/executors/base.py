@@ -39,6 +39,7 @@ def compute(items: Items, item: Item, attempt: Attempt) -> Computed:
     """
     began = perf_counter()
     execution = items.execution
+    items.begins(item.number, attempt.timeout_at)
     try:
         outcome = execution.compute(attempt, items.function.body(item.arguments, {}))
     except Pending as waiting:  # the other items have questions to ask, too

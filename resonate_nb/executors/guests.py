@@ -41,8 +41,16 @@ if TYPE_CHECKING:
     from resonate_nb.promise import Promise
 
 
-def compute_chunk(luggage: Luggage, chunk: Chunk, worker: str, wanted: Callable[[], bool]) -> Returned:
+def compute_chunk(
+    luggage: Luggage,
+    chunk: Chunk,
+    worker: str,
+    wanted: Callable[[], bool],
+    begins: Callable[[int, int], None] = lambda _number, _timeout_at: None,
+) -> Returned:
     """Compute items, one after the other, as long as they are `wanted`.
+
+    `begins` hears the number of each item whose body begins, and when that has to end.
 
     Raises
     ------
@@ -53,7 +61,7 @@ def compute_chunk(luggage: Luggage, chunk: Chunk, worker: str, wanted: Callable[
     fingerprint.descriptions.update(chunk.descriptions)
     reports = []
     with listening(told), hosted(luggage, worker) as guest:
-        for report in _Visit(guest, luggage, worker).compute(chunk):
+        for report in _Visit(guest, luggage, worker, begins).compute(chunk):
             reports.append(report)
             if not wanted():
                 break
@@ -64,7 +72,10 @@ def compute_chunk(luggage: Luggage, chunk: Chunk, worker: str, wanted: Callable[
 class _Visit:
     """A guest at work on one chunk."""
 
-    def __init__(self, guest: Guest, luggage: Luggage, worker: str) -> None:
+    def __init__(
+        self, guest: Guest, luggage: Luggage, worker: str, begins: Callable[[int, int], None]
+    ) -> None:
+        self._begins = begins
         self._guest, self._luggage, self._worker = guest, luggage, worker
         self._ways = Ways(luggage.secret)
 
@@ -114,7 +125,7 @@ class _Visit:
     def _settled(self, items: list[Item]) -> Iterator[Report]:
         """Compute items in this process's own name, and settle them."""
         works = {item.number: item.work for item in items}
-        here: Any = _Here(self._guest.function, self._guest.execution, items)
+        here: Any = _Here(self._guest.function, self._guest.execution, items, self._begins)
         for number, outcome, replayed in Inline().run(here, Rate(None)):
             if self._guest.execution.find(works[number]) is None:
                 yield self._told_of(number, outcome)
@@ -127,6 +138,7 @@ class _Visit:
         attempt = execution.enter(item.work)
         if not isinstance(attempt, Attempt):
             return self._told_of(item.number, attempt.outcome)
+        self._begins(item.number, attempt.timeout_at)
         try:
             outcome = execution.compute(attempt, self._guest.function.body(item.arguments, {}))
         except Pending as waiting:
@@ -160,6 +172,7 @@ class _Here:
     function: DurableFunction[Any, Any]
     execution: Execution
     items: list[Item]
+    begins: Callable[[int, int], None]
 
     def rounds(self) -> Iterator[Round]:
         """Yield them all: they were looked up in the notebook."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from resonate_nb.corridor.context import carried
 from resonate_nb.corridor.deadlines import end_if_over
@@ -28,15 +28,31 @@ if TYPE_CHECKING:
 _SLICE_SECONDS = 0.2  # a wait can be interrupted this often
 
 
+class Tasks(Protocol):
+    """Threads that run tasks."""
+
+    def run(self, task: Task, /) -> None:
+        """Begin the task as soon as a thread is free."""
+        ...
+
+    def withdraw(self, task: Task, /) -> bool:
+        """Take back a task, and return whether it had not begun."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Threads:
     """Computes in so many threads; the iterables are read in the calling one."""
 
     workers: int
+    pool: Callable[[int], Tasks] = Pool
 
     def run(self, items: Items, rate: Rate) -> Iterator[Finished]:
         """Yield each item as it comes to its end."""
-        with Claims(items.execution, ahead=rate.ahead) as claims, _Running(items, self.workers) as running:
+        with (
+            Claims(items.execution, ahead=rate.ahead) as claims,
+            _Running(items, self.workers, self.pool) as running,
+        ):
             rounds = items.rounds()
             exhausted = False
             while True:
@@ -59,9 +75,9 @@ class Threads:
 class _Running:
     """The items that threads have, or will have as soon as one is free."""
 
-    def __init__(self, items: Items, workers: int) -> None:
+    def __init__(self, items: Items, workers: int, pool: Callable[[int], Tasks]) -> None:
         self._items, self._workers = items, workers
-        self._pool = Pool(workers)
+        self._pool = pool(workers)
         self._begun: dict[Task, Attempt] = {}
         self._done: SimpleQueue[tuple[Task, Computed | BaseException]] = SimpleQueue()
 

@@ -57,6 +57,9 @@ class Items:
         """Whether further items may be taken, as far as the results that wait already are concerned."""
         return self.held_back < _MOST
 
+    def begins(self, number: int, timeout_at: int) -> None:
+        """Hear that a body begins; nobody needs to know here."""
+
     def rounds(self) -> Iterator[Round]:
         """Take, look up and yield items until there are none."""
         while taken := self.take():

@@ -2,13 +2,14 @@
 
 import sys
 
-from tests.bench import calls, cells, edits, inside, protocol, steps
+from tests.bench import calls, cells, edits, inside, many, protocol, steps
 
 SUBJECTS = {
     "calls": calls,
     "edits": edits,
     "cells": cells,
     "inside": inside,
+    "many": many,
     "protocol": protocol,
     "steps": steps,
 }
