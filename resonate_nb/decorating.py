@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from resonate_nb.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     Binds = Literal["instance", "class", "nothing"]  # what a call by way of a class or its instance passes
 
@@ -88,13 +88,13 @@ def checked_identity(name: str, identity: str, scheme: object) -> str:
     return identity
 
 
-def checked_generator(name: str, function: object, retry: object) -> bool:
+def checked_generator(name: str, function: object, retry: object, mutates: object) -> bool:
     """Return whether a function is a generator function.
 
     Raises
     ------
     UsageError
-        It is one, and is to be tried again.
+        It is one, and is to be tried again, or changes its arguments.
     """
     if not inspect.isgeneratorfunction(function):
         return False
@@ -103,6 +103,8 @@ def checked_generator(name: str, function: object, retry: object) -> bool:
             f"{name} is a generator function, which has no `retry`: after an exception the next call goes on "
             "behind what was yielded; let it call durable functions that are tried again"
         )
+    if mutates:
+        raise UsageError(f"{name} is a generator function, which has no `mutates`: yield what it changes")
     return True
 
 
@@ -117,6 +119,23 @@ def checked_version(version: int | None) -> int | None:
     if version is not None and (type(version) is not int or version < 1):
         raise UsageError(f"a version is a whole number from 1, not {version!r}")
     return version
+
+
+def checked_mutates(name: str, mutates: Iterable[str], parameters: Iterable[str]) -> frozenset[str]:
+    """Return the names of the arguments that a function changes in place.
+
+    Raises
+    ------
+    UsageError
+        It has no parameter of such a name, or they are given as one text.
+    """
+    if isinstance(mutates, str):
+        raise UsageError(f"{name}: mutates is a tuple of names, as in mutates=({mutates!r},)")
+    names, known = tuple(mutates), list(parameters)
+    for each in names:
+        if each not in known:
+            raise UsageError(f"{name}: mutates names {each!r}, but its parameters are {', '.join(known)}")
+    return frozenset(names)
 
 
 def mark_as_coroutine_function(function: Any) -> None:

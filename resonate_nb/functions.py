@@ -10,16 +10,16 @@ import warnings
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from resonate_nb import generators, handles, mapping, versions
-from resonate_nb.about import recorded
 from resonate_nb.corridor import naming
 from resonate_nb.corridor.binding import bound_call
 from resonate_nb.corridor.children import Place, drawn_place, next_place
 from resonate_nb.corridor.naming import Opaque
 from resonate_nb.corridor.shortcut import UNCHANGING, Shortcut
-from resonate_nb.corridor.work import Work, nothing_changed
+from resonate_nb.corridor.work import Work
 from resonate_nb.decorating import (
     checked_generator,
     checked_identity,
+    checked_mutates,
     checked_version,
     decorated,
     mark_as_coroutine_function,
@@ -29,7 +29,7 @@ from resonate_nb.durations import milliseconds
 from resonate_nb.errors import StaleSource, UsageError
 from resonate_nb.fingerprint import Fingerprint, content_digest, fingerprint
 from resonate_nb.ids import escape, validate_explicit
-from resonate_nb.inputs import Inputs
+from resonate_nb.inputs import identified
 from resonate_nb.known_calls import KnownCalls, key_of
 from resonate_nb.many import tasks
 from resonate_nb.promise import NO_TEXTS
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from resonate_nb.durations import Duration
     from resonate_nb.execution import Execution
     from resonate_nb.handles import Handle
-    from resonate_nb.promise import Promise, Value
+    from resonate_nb.promise import Promise
     from resonate_nb.retry import Policy
     from resonate_nb.versioning.code_world import LoadedCode
     from resonate_nb.versioning.version_table import Versions
@@ -95,6 +95,7 @@ class DurableFunction(Generic[P, R]):
         on_change: pins.OnChange = "raise",
         retry: Policy | int | None = None,
         timeout: Duration | None = None,
+        mutates: Iterable[str] = (),
     ) -> None:
         self._first = decorated(function)  # what each call passes first, and how it is bound
         plain: Any = self._first.function
@@ -111,10 +112,11 @@ class DurableFunction(Generic[P, R]):
         self._on_change = on_change
         self._retry = policy_of(retry)
         self._timeout = None if timeout is None else milliseconds(timeout)
+        self._mutates = checked_mutates(self.name, mutates, signature.parameters)
         self._stored: Callable[[], LoadedCode] | None = None  # gives the code of an older version
         self._known = KnownCalls()
         self.is_async = inspect.iscoroutinefunction(plain)
-        self.is_generator = checked_generator(self.name, plain, retry)
+        self.is_generator = checked_generator(self.name, plain, retry, mutates)
         if self.is_async:
             mark_as_coroutine_function(self)
 
@@ -307,7 +309,7 @@ class DurableFunction(Generic[P, R]):
     ) -> Work:
         first = self._first
         given = self._binding.bind((*first.args, *args), {**first.kwargs, **kwargs})
-        inputs, about, changed = _identify(self.name, given, code)
+        read = identified(self.name, given, code.captures, self._mutates)
         version = self._version(code)
         if id is None and self._scheme is not None and not isinstance(self._scheme, Opaque):
             id = naming.made_by(self._scheme, self.name, given)
@@ -316,13 +318,13 @@ class DurableFunction(Generic[P, R]):
         if isinstance(id, Place):
             chosen = id.id if id.extends else under + id.id
         else:
-            chosen = under + inputs if id is None else id
+            chosen = under + read.digest if id is None else id
         return Work(
             id=chosen,
             kind="function",
             name=self.name,
             version=version,
-            inputs=inputs,
+            inputs=read.digest,
             fingerprint=code.digest,
             arguments="" if by_content else content_digest(given),
             explicit=isinstance(id, str),
@@ -331,8 +333,9 @@ class DurableFunction(Generic[P, R]):
             retry=self._retry,
             timeout=self._timeout,
             tags=self._tags,
-            about=about,
-            changed=changed,
+            about=read.about,
+            changed=read.changed,
+            mutation=read.mutation,
             record=functools.partial(self._record, code),
             bound=functools.partial(bound_call, self, self._execution(), (args, kwargs, id)),
             shortcut=shortcut,
@@ -497,16 +500,3 @@ def stale_source(name: str, module: str) -> str:
         f"{name} runs, but nothing is kept: the source of {module} on disk is not the code that runs. "
         f"Reload it (importlib.reload({module})) or restart the kernel"
     )
-
-
-def _identify(
-    name: str, arguments: Mapping[str, object], code: Fingerprint
-) -> tuple[str, Callable[[], Value], Callable[[], list[str]]]:
-    """Return the digest of all that the call reads, its record, and a check for what its body changed."""
-    if not code.captures and all(type(argument) in UNCHANGING for argument in arguments.values()):
-        given = dict(arguments)
-        digest = content_digest(given, f"the arguments of {name}")
-        return digest, functools.partial(recorded, given, NO_TEXTS), nothing_changed
-
-    inputs = Inputs(arguments, code.captures)
-    return inputs.digest, inputs.about, lambda: inputs.mutated() + inputs.rebound()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from resonate_nb.about import recorded
+from resonate_nb.corridor.mutating import Mutation
+from resonate_nb.corridor.shortcut import UNCHANGING
+from resonate_nb.corridor.work import nothing_changed
 from resonate_nb.errors import ResonateError
 from resonate_nb.fingerprint import content_digest
+from resonate_nb.promise import NO_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +23,38 @@ if TYPE_CHECKING:
 
     # For an object and its name: what gives text that identifies a part without content, or None.
     Identify = Callable[[object, str], Callable[[object], str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """What identifies a call by what it reads."""
+
+    digest: str
+    about: Callable[[], Value]  # gives what the promise records
+    changed: Callable[[], list[str]]  # gives the names of what the body changed
+    mutation: Mutation | None = None  # where it may change some of it
+
+
+def identified(
+    name: str, given: Mapping[str, object], captures: Iterable[Capture], mutates: frozenset[str]
+) -> Identified:
+    """Return what identifies the call of a function that reads these values, and may change some of them.
+
+    Raises
+    ------
+    UndigestibleInput
+        Names the value that has no content to identify it.
+    """
+    captures = tuple(captures)
+    if not captures and all(type(each) in UNCHANGING for each in given.values()):
+        digest = content_digest(dict(given), f"the arguments of {name}")
+        return Identified(digest, partial(recorded, dict(given), NO_TEXTS), nothing_changed)
+    inputs = Inputs(given, captures)
+    if not mutates:
+        return Identified(inputs.digest, inputs.about, inputs.changed)
+    mutation = Mutation(mutates, inputs)
+    digest = content_digest([inputs.digest, mutation.overlaps]) if mutation.overlaps else inputs.digest
+    return Identified(digest, inputs.about, inputs.changed, mutation)
 
 
 def by_content_alone(_owner: object, _path: str) -> Callable[[object], str | None]:
@@ -43,11 +81,11 @@ class Inputs:
     ) -> None:
         began = perf_counter()
         self._identify = identify
-        self._given = dict(given)
+        self.given = dict(given)
         self._captures = tuple(captures)
         self.captured = {each.path: each.read() for each in self._captures}
         self._stand_ins: dict[str, list[str]] = {}  # what parts without content are identified by
-        self._digests_of_given = self._digests(self._given)
+        self._digests_of_given = self._digests(self.given)
         self._digests_of_captured = self._digests(self.captured)
         self.digest = self.digest_of(self.captured)  # of one walk, which sees who shares an object
         self.seconds = perf_counter() - began  # that digests took so far
@@ -60,12 +98,16 @@ class Inputs:
     def about(self) -> Value:
         """Return what a promise records about these inputs; to be asked before the body runs."""
         digests = {**self._digests_of_captured, **self._digests_of_given}
-        return recorded({**self.captured, **self._given}, digests)
+        return recorded({**self.captured, **self.given}, digests)
+
+    def changed(self) -> list[str]:
+        """Return the names of the values that are not what they were, or lead to others."""
+        return self.mutated() + self.rebound()
 
     def mutated(self) -> list[str]:
         """Return the names of the values that are not what they were."""
         began = perf_counter()
-        changed = self._changed(self._given, self._digests_of_given)
+        changed = self._changed(self.given, self._digests_of_given)
         changed += self._changed(self.captured, self._digests_of_captured)
         self.seconds += perf_counter() - began
         return changed
@@ -89,7 +131,7 @@ class Inputs:
 
     def digest_of(self, captured: Mapping[str, object]) -> str:
         """Return the digest that the inputs would have if these values were the captured ones."""
-        values = [self._given, dict(captured)]
+        values = [self.given, dict(captured)]
         if not self._stand_ins:
             return content_digest(values)
         return content_digest([*values, self._stand_ins], stand_in=lambda _part: "")

@@ -21,7 +21,7 @@ from resonate_nb.promise import NO_TEXTS, State
 from resonate_nb.values.keys import key_path, load_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from resonate_nb.corridor.naming import Opaque
     from resonate_nb.durations import Duration
@@ -214,6 +214,7 @@ def durable(
     on_change: OnChange = "raise",
     retry: Policy | int | None = None,
     timeout: Duration | None = None,
+    mutates: Iterable[str] = (),
 ) -> Callable[[Callable[P, R]], DurableFunction[P, R]]: ...
 
 
@@ -249,6 +250,10 @@ def durable(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
     timeout
         How long a call may take, further attempts included: seconds, a `timedelta`, or text like
         "1d2h30m5s". Then the body is interrupted, and the call raises `PromiseTimedOut`.
+
+    mutates
+        Names of arguments that the body changes in place, as in ("df",). Their new state is kept, and put
+        into the caller's objects at replay. Without it, a call that changed an argument is not kept.
 
     Raises
     ------

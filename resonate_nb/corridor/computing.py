@@ -124,7 +124,7 @@ class Computing:
         promise = None if entry is None else entry.promise.seen(self.delivering.clock.now())
         if promise is None or not promise.settled:
             return Outcome(error=_timed_out(attempt), kept=True)
-        return replace(self.delivering.decode(promise), kept=True)
+        return replace(self.delivering.decode(promise, mutation=attempt.work.mutation), kept=True)
 
 
 class Running:

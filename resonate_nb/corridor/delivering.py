@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 
 from resonate_nb.corridor.attempts import Caller, Delivered
 from resonate_nb.corridor.context import attributed
+from resonate_nb.corridor.mutating import TAG, Left
 from resonate_nb.corridor.work import Outcome
-from resonate_nb.errors import DamagedValue, NotKept, PromiseCanceled, PromiseTimedOut
+from resonate_nb.errors import (
+    DamagedValue,
+    NotKept,
+    PromiseCanceled,
+    PromiseTimedOut,
+    UnreadableValue,
+)
 from resonate_nb.opened import file_records
 from resonate_nb.promise import State
 from resonate_nb.store.operations import SetAside
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
 
     from resonate_nb.clock import Clock
     from resonate_nb.codec import Codec
+    from resonate_nb.corridor.mutating import Mutation
     from resonate_nb.corridor.work import Work
     from resonate_nb.promise import Promise
     from resonate_nb.store.base import Store
@@ -87,12 +95,14 @@ class Delivering:
         work.guard(seen)
         if not seen.settled or seen.state in work.unless:
             return None
+        if TAG in seen.tags and work.mutation is None:
+            return None  # what it changes was declared then, and is not any more
         try:
             record = file_records.read(seen.value, seen.id)
             if record and file_records.differences(record):
                 return None
             caller.prepare()
-            delivered = Delivered(seen, self.decode(seen, caller))
+            delivered = Delivered(seen, self.decode(seen, caller, work.mutation))
         except DamagedValue as damage:
             warnings.warn(f"{damage}; it is computed again", NotKept, stacklevel=2)
             return None
@@ -109,16 +119,32 @@ class Delivering:
         more = f", and {len(found) - 1:,} more" if len(found) > 1 else ""
         return found[0] + more if found else ""
 
-    def decode(self, promise: Promise, caller: Caller = NOBODY) -> Outcome:
-        """Return the outcome of a settled promise, with values loaded."""
+    def decode(self, promise: Promise, caller: Caller = NOBODY, mutation: Mutation | None = None) -> Outcome:
+        """Return the outcome of a settled promise, with values loaded; change the arguments that it changes.
+
+        Raises
+        ------
+        DamagedValue
+            The value can't be had, or does not fit the arguments.
+        """
         stored = file_records.without(promise.value)
         match promise.state:
             case State.RESOLVED:
-                value = self.codec.decode(stored, id=promise.id, references=caller.references)
-                return Outcome(value)
+                references = caller.references if mutation is None else mutation.references
+                value = self.codec.decode(stored, id=promise.id, references=references)
+                return Outcome(_without_changes(value, promise.id, mutation))
             case State.REJECTED:
                 return Outcome(error=self.codec.decode_error(stored, id=promise.id))
             case State.CANCELED:
                 return Outcome(error=PromiseCanceled(promise.id))
             case _:
                 return Outcome(error=PromiseTimedOut(promise.id))
+
+
+def _without_changes(value: object, id: str, mutation: Mutation | None) -> object:
+    """Return what a body returned, after changing the arguments as it did, where they are there."""
+    if not isinstance(value, Left):
+        return value
+    if mutation is not None and not mutation.restore(value):
+        raise UnreadableValue(id, "the arguments consist of other objects than those that it changes")
+    return value.returned

@@ -46,7 +46,7 @@ class Retrying:
         """Return whether another attempt is to follow a failed one, after recording when."""
         failures = attempt.trail.failures
         pause = attempt.work.retry.wait(failures.series + 1, error, self.draw)
-        if pause is None:
+        if pause is None or not _finds_its_inputs(attempt, error):
             return False
         now = self.clock.now()
         attempt.trail.failures = failures.and_then(error, at=now, due=now + round(pause * 1_000))
@@ -82,3 +82,15 @@ class Retrying:
                 f"{attempt.work.name}: attempt {failures.series} failed ({failures.recent[-1]}), "
                 f"attempt {failures.series + 1} of {attempt.work.retry.retries + 1} begins in {left:.0f} s"
             )
+
+
+def _finds_its_inputs(attempt: Attempt, error: Exception) -> bool:
+    """Return whether a further attempt would begin with what this one did, else say in the error why not."""
+    changed = attempt.work.changed()
+    if changed:
+        names = ", ".join(f"`{name}`" for name in changed)
+        error.add_note(
+            f"{attempt.work.name} is not tried again: it failed after it changed {names} in place, so that "
+            "another attempt would begin with other arguments"
+        )
+    return not changed

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from resonate_nb.corridor import leases
 from resonate_nb.corridor.called import called_tags
 from resonate_nb.corridor.failures import LAST_ERROR
+from resonate_nb.corridor.mutating import TAG as MUTATED_TAG
 from resonate_nb.errors import (
     MutatedArgument,
     NoSuchPromise,
@@ -20,7 +21,7 @@ from resonate_nb.errors import (
 )
 from resonate_nb.opened import file_records
 from resonate_nb.opened.file_records import Unrepeatable
-from resonate_nb.promise import UNBOUND_TAG, State
+from resonate_nb.promise import NO_TEXTS, UNBOUND_TAG, State
 from resonate_nb.store.operations import Keep, Release, Settle
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from resonate_nb.promise import Promise, Value
     from resonate_nb.store.base import Reply
 
-
+_MOST_CHARACTERS = 500  # of a tag
 _ENDED = {UNBOUND_TAG: "ended"}  # the next attempt may run other code
 
 
@@ -78,7 +79,8 @@ class Settling:
             return outcome
         if promise.state in (State.RESOLVED, State.REJECTED) and promise.value == sent.value:
             return outcome
-        return self.delivering.decode(promise, caller)  # settled by somebody else, or timed out meanwhile
+        # Settled by somebody else, or timed out meanwhile.
+        return self.delivering.decode(promise, caller, attempt.work.mutation)
 
     def keep(self, work: Work, outcome: Outcome, caller: Caller, context: Context) -> Reply[bool]:
         """Post what a context has done so far as a promise of its own that is settled already.
@@ -118,7 +120,7 @@ class Settling:
         if outcome.error is not None and not work.is_final(outcome.error):
             self._record(attempt, outcome.error)
             return None
-        if changed := work.changed():
+        if changed := _changed(work, outcome):
             self._keep_nothing(attempt, mutation(work, changed), MutatedArgument)
             return None
         try:
@@ -142,6 +144,7 @@ class Settling:
         seconds = (self.delivering.clock.now() - attempt.started) / 1_000
         tags = self._tags(attempt, outcome.error) if attempt.trail.failures.total else {}
         tags |= {"rnb:seconds": f"{seconds:.3f}", **called_tags(attempt.context)}
+        tags |= _mutated_tags(attempt.work, outcome)
         state, value = self._encode(attempt, outcome, caller)
         value = file_records.attach(record, value)
         settle = Settle(
@@ -158,12 +161,12 @@ class Settling:
         return Sent(self.delivering.store.post(settle), value)
 
     def _encode(self, attempt: Attempt, outcome: Outcome, caller: Caller) -> tuple[State, Value]:
-        id, codec = attempt.promise.id, self.delivering.codec
+        id, codec, mutation = attempt.promise.id, self.delivering.codec, attempt.work.mutation
         if outcome.error is not None:
             return State.REJECTED, codec.encode_error(outcome.error, id=id)
-        return State.RESOLVED, codec.encode(
-            outcome.value, id=id, references=caller.references, name=attempt.work.root
-        )
+        value = outcome.value if mutation is None else mutation.left(outcome.value)
+        references = caller.references if mutation is None else mutation.references
+        return State.RESOLVED, codec.encode(value, id=id, references=references, name=attempt.work.root)
 
     def _tags(self, attempt: Attempt, reason: BaseException | None) -> dict[str, str]:
         """Return what the promise remembers of the end of its series."""
@@ -189,14 +192,28 @@ class Settling:
         return reply
 
 
+def _changed(work: Work, outcome: Outcome) -> list[str]:
+    """Return the names of what the body changed although a replay could not do the same."""
+    if work.mutation is None or outcome.error is not None:
+        return work.changed()
+    return work.mutation.undeclared()
+
+
+def _mutated_tags(work: Work, outcome: Outcome) -> Mapping[str, str]:
+    if work.mutation is None or outcome.error is not None:
+        return NO_TEXTS
+    return {MUTATED_TAG: ", ".join(work.mutation.roots)[:_MOST_CHARACTERS]}
+
+
 def _not_kept_tags(reason: str) -> dict[str, str]:
-    return {"rnb:not_kept": reason[:500]} if reason else {}
+    return {"rnb:not_kept": reason[:_MOST_CHARACTERS]} if reason else {}
 
 
 def mutation(work: Work, changed: list[str]) -> str:
     """Return in words what the body changed, for a warning."""
     names = ", ".join(f"`{name}`" for name in changed)
+    declared = "" if work.mutation is None else "besides what it declares, "
     return (
-        f"{work.name} changed {names} in place, which a replay could not repeat, so the outcome is not kept: "
-        "work on a copy and return it"
+        f"{work.name} changed {names} in place, {declared}which a replay could not repeat, so the outcome is "
+        'not kept: work on a copy and return it, or declare it, as in @durable(mutates=("name",))'
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from resonate_nb.corridor.children import Place
     from resonate_nb.corridor.context import Context
+    from resonate_nb.corridor.mutating import Mutation
     from resonate_nb.corridor.shortcut import Shortcut
     from resonate_nb.retry import Policy
 
@@ -90,6 +91,7 @@ class Work:
     record: Callable[[], None] = nothing_to_record  # keeps the version, before its first promise is made
     # How a promise goes on that is bound to other code; None: with this work's, whatever it started with.
     bound: Callable[[Promise], Bound] | None = None
+    mutation: Mutation | None = None  # of a function that declares which arguments it changes
     shortcut: Shortcut | None = None  # for a work that is asked for again and again
 
     @property

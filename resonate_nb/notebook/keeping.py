@@ -7,12 +7,12 @@ import copy
 from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
 
+from resonate_nb.content.in_place import state_of
+from resonate_nb.content.parts import Parts
 from resonate_nb.errors import UndigestibleInput, Unpicklable
 from resonate_nb.fingerprint import content_digest
 from resonate_nb.notebook.attributes import Attributes
 from resonate_nb.notebook.hidden import call_of_ipython
-from resonate_nb.notebook.in_place import state_of
-from resonate_nb.notebook.parts import Parts
 from resonate_nb.notebook.reach import names_that_reach
 from resonate_nb.notebook.recorder import NO_RESULT
 from resonate_nb.notebook.shell_names import is_shells
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from resonate_nb.codec import Codec
+    from resonate_nb.content.in_place import State
     from resonate_nb.inputs import Inputs
     from resonate_nb.notebook.analysis import CellAnalysis
-    from resonate_nb.notebook.in_place import State
 
 
 class NotToBeKept(Exception):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb.notebook import in_place, randomness
+from resonate_nb.content import in_place
+from resonate_nb.notebook import randomness
 from resonate_nb.notebook.recorder import NO_RESULT, show
 
 if TYPE_CHECKING:

@@ -20,6 +20,8 @@ FLOORS = [
         "content.digest_forms",
         "content.digest_arrays",
         "content.digest_frames",
+        "content.parts",
+        "content.in_place",
     }
     | {"code", "fingerprint"},
     {
@@ -59,6 +61,8 @@ FLOORS = [
         "corridor.attempts",
         "corridor.delivering",
         "corridor.shortcut",
+        "corridor.mutating",
+        "inputs",
         "corridor.claiming",
         "corridor.settling",
         "corridor.retrying",
@@ -87,7 +91,6 @@ FLOORS = [
         "many",
         "executors",
         "functions",
-        "inputs",
         "beside",
         "views",
         "explain",

@@ -10,10 +10,10 @@ import sys
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any
 
-from resonate_nb.notebook.parts import is_closed, own_attributes
+from resonate_nb.content.parts import is_closed, own_attributes
 
 if TYPE_CHECKING:
-    from resonate_nb.notebook.parts import Part
+    from resonate_nb.content.parts import Part
 
 _default_state: Any = object.__getstate__
 
