@@ -95,6 +95,11 @@ class Inputs:
         """The names of values with parts that have no content, and are identified by something else."""
         return sorted(self._stand_ins)
 
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """The digests of what was captured, each for itself, by path."""
+        return self._digests_of_captured
+
     def about(self) -> Value:
         """Return what a promise records about these inputs; to be asked before the body runs."""
         digests = {**self._digests_of_captured, **self._digests_of_given}

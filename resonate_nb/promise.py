@@ -21,7 +21,8 @@ UNBOUND_TAG = "rnb:unbound"  # why the next attempt may run other code: "ended" 
 _OF_THE_SAME_WORK = ("rnb:kind", "rnb:name", "rnb:arguments")  # equal, or it is not bound anew
 CHILD_TAG = "rnb:child"  # on promises whose ids extend that of the promise which they belong to
 SEED_TAG = "rnb:seed"  # drawn when a promise is made: tells it from one that is made again after a `forget`
-_OF_THE_FIRST_CALLER = ("rnb:parent", "rnb:origin", SEED_TAG)
+_LINEAGE = ("rnb:parent", "rnb:origin")
+_OF_THE_FIRST_CALLER = (*_LINEAGE, SEED_TAG)
 
 
 class State(StrEnum):
@@ -97,13 +98,17 @@ class Promise:
         """Return the pending promise as its next attempt holds it, which asked for it with `asked`.
 
         An unbound promise takes over what is asked for, its code above all, if that is the same function
-        with the same arguments; a bound one stays as it is, unless it is to be bound anew.
+        with the same arguments; a bound one stays as it is, unless it is to be bound anew. A child goes over
+        to the parent that asks for it, with which it is to end.
         """
-        same = all(self.tags.get(tag) == asked.tags.get(tag) for tag in _OF_THE_SAME_WORK)
+        goes_over = CHILD_TAG in asked.tags
+        lineage = {tag: asked.tags[tag] for tag in _LINEAGE if goes_over and tag in asked.tags}
+        tags = {**self.tags, **lineage}
+        same = all(tags.get(tag) == asked.tags.get(tag) for tag in _OF_THE_SAME_WORK)
         if not same or not (rebind or self.unbound):
-            return self
-        first = {tag: self.tags[tag] for tag in _OF_THE_FIRST_CALLER if tag in self.tags}
-        kept = {tag: text for tag, text in self.tags.items() if tag != UNBOUND_TAG}
+            return replace(self, tags=tags)
+        first = {tag: tags[tag] for tag in _OF_THE_FIRST_CALLER if tag in tags}
+        kept = {tag: text for tag, text in tags.items() if tag != UNBOUND_TAG}
         return replace(self, tags={**kept, **asked.tags, **first}, param=asked.param)
 
     def created(self, now: int) -> Promise:

@@ -87,7 +87,8 @@ def tree(execution: Execution, id: str) -> list[tuple[int, Promise]]:
     while stack:
         depth, promise = stack.pop()
         rows.append((depth, promise))
-        stack.extend((depth + 1, child) for child in reversed(children.get(promise.id, [])))
+        in_order = sorted(children.get(promise.id, []), key=lambda child: child.created_at)
+        stack.extend((depth + 1, child) for child in reversed(in_order))
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from resonate_nb.beside.waiting import Beside
-from resonate_nb.corridor.children import next_place
+from resonate_nb.corridor.children import next_number
 from resonate_nb.corridor.context import current
 from resonate_nb.errors import Pending
 
@@ -44,8 +44,11 @@ def _contexts(items: Sequence[Item]) -> list[Context | None]:
     parent = current()
     if parent is None:
         return [None for _ in items]
-    place = next_place("gather").id.removeprefix(parent.id)
-    return [parent.beside(f"{place}.{number}") for number in range(1, len(items) + 1)]
+    place = asker = next_number(parent)
+    if parent.section is not None:  # where calls count from 1, and questions don't
+        asker = f"{parent.asker}.{parent.numbering.next('gather')}"
+    numbers = range(1, len(items) + 1)
+    return [parent.beside(f"{place}.{number}", asker=f"{asker}.{number}") for number in numbers]
 
 
 def _values(beside: Beside, *, return_exceptions: bool) -> list[object]:

@@ -67,7 +67,7 @@ class Timer:
         if context is not None:
             tags |= {"rnb:parent": context.id, "rnb:origin": context.origin}
         if place is not None:
-            tags[CHILD_TAG] = "true"
+            tags |= {CHILD_TAG: "true", **place.tags}
         self._promise = Promise(id=self.id, tags=tags, timeout_at=now + length)
 
     @property

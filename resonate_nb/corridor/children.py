@@ -6,23 +6,24 @@ import hashlib
 import re
 import secrets
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from resonate_nb.corridor.context import current
-from resonate_nb.errors import UsageError
-from resonate_nb.ids import split_generation
-from resonate_nb.promise import CHILD_TAG, NEVER, State
+from resonate_nb.errors import DamagedValue, UsageError
+from resonate_nb.ids import generation, split_generation
+from resonate_nb.promise import CHILD_TAG, NEVER, NO_TEXTS, State
 from resonate_nb.store.base import Query
 from resonate_nb.store.operations import Forget, Settle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from resonate_nb.corridor.context import Context
     from resonate_nb.promise import Promise
     from resonate_nb.store.base import Store
 
+SECTIONS = "link/"  # in front of the ids that calls by place extend inside a cell: one for each statement
 YIELDS = "/yield/"  # between the id of a generator's promise and the number of what it yielded
 _PLACES = "."  # the series of numbers of such calls
 _DRAWN = "drawn"  # the series of numbers of calls whose ids are drawn
@@ -35,7 +36,8 @@ class Place:
 
     id: str
     parent: Context | None  # None: the call stands alone
-    extends: bool  # whether the id extends the parent's, prefix included
+    extends: bool  # whether the id extends the parent's, or its section's, prefix included
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)  # of the call's promise
 
     @property
     def parent_id(self) -> str:
@@ -48,7 +50,12 @@ class Place:
         return NEVER if self.parent is None else self.parent.timeout_at
 
     def holds(self, found: Promise) -> bool:
-        """Return whether a promise was made by the call that stands here."""
+        """Return whether a promise was made by the call that stands here.
+
+        The ids of a section are made from all that leads to the call, whichever promise it is computed for.
+        """
+        if self.extends and not self.id.startswith(self.parent_id):
+            return found.tags.get(CHILD_TAG) == "true"
         return found.tags.get("rnb:parent", "") == self.parent_id
 
     def item(self, number: int) -> Place:
@@ -58,7 +65,7 @@ class Place:
 
 
 def next_place(name: str) -> Place:
-    """Return the place of the call of a function that is made now: `{parent}.{n}`.
+    """Return the place of the call of a function that is made now: `{parent}.{n}`, or `{section}.{n}`.
 
     Raises
     ------
@@ -66,7 +73,18 @@ def next_place(name: str) -> Place:
         The calling code works for no durable promise.
     """
     parent = parent_of(name)
-    return Place(f"{parent.place}.{parent.numbering.next(_PLACES)}", parent, extends=True)
+    number, section = next_number(parent), parent.section
+    if section is None:
+        return Place(parent.id + number, parent, extends=True)
+    id, tags = section.locate(number)
+    return Place(id, parent, extends=True, tags=tags)
+
+
+def next_number(parent: Context) -> str:
+    """Return the number of a call that is made now, to be joined to an id: `.3`, beside others `.2.1.3`."""
+    section = None if parent.item else parent.section
+    numbering = parent.numbering if section is None else section.numbering
+    return f"{parent.item}.{numbering.next(_PLACES)}"
 
 
 def drawn_place(name: str) -> Place:
@@ -122,6 +140,7 @@ def idempotency_key() -> str:
 def cancel(store: Store, id: str, now: int) -> list[str]:
     """Cancel the pending children of a promise, with theirs, and return their ids."""
     pending = [child.id for child in _children(store, id, now, state=State.PENDING)]
+    pending += _in_sections(store, id, now, state=State.PENDING)
     replies = [store.post(Settle(id=child, state=State.CANCELED, now=now)) for child in pending]
     return [reply.get().id for reply in replies]
 
@@ -131,22 +150,50 @@ def forget(store: Store, id: str, now: int, *, only: str = "") -> None:
 
     With `only`, those whose ids go on with this.
     """
-    found = (child.id for child in _children(store, id, now))
-    ids = {split_generation(child)[0] for child in found if child.startswith(id + only)}
+    found = [child.id for child in _children(store, id, now) if child.id.startswith(id + only)]
+    if not only:
+        found += [child for each in _generations(store, id) for child in _in_sections(store, each, now)]
+    ids = {split_generation(child)[0] for child in found}
     for reply in [store.post(Forget(id=child)) for child in ids]:
         reply.get()
+
+
+def _generations(store: Store, id: str) -> list[str]:
+    """Return the ids of all generations of a promise that can be read."""
+    try:
+        newest = store.latest(id)
+    except DamagedValue:
+        return []
+    latest = 0 if newest is None else split_generation(newest.promise.id)[1]
+    return [generation(id, number + 1) for number in range(latest)]
+
+
+def _in_sections(store: Store, id: str, now: int, *, state: State | None = None) -> Iterator[str]:
+    """Give the ids of a cell's children that extend those of its sections, with theirs."""
+    entry = store.get(id)
+    if entry is None or entry.promise.tags.get("rnb:kind") != "cell":
+        return
+    query = Query(state=state, tags=((CHILD_TAG, "true"), ("rnb:parent", id)), limit=_PAGE)
+    for child in _all(store, query, now):
+        yield child.id
+        yield from (each.id for each in _children(store, child.id, now, state=state))
 
 
 def _children(store: Store, id: str, now: int, *, state: State | None = None) -> Iterator[Promise]:
     of_this = re.compile(re.escape(id) + rf"(~[0-9]+)?((\.|{YIELDS})[0-9]+(~[0-9]+)?)+")
     for prefix in (f"{id}.", f"{id}~", id + YIELDS):
         query = Query(prefix=prefix, state=state, tags=((CHILD_TAG, "true"),), limit=_PAGE)
-        while True:
-            page = store.list(query, now)
-            yield from (each for each in page.promises if of_this.fullmatch(each.id))
-            if page.cursor is None:
-                break
-            query = replace(query, cursor=page.cursor)
+        yield from (each for each in _all(store, query, now) if of_this.fullmatch(each.id))
+
+
+def _all(store: Store, query: Query, now: int) -> Iterator[Promise]:
+    """Give all promises that a query is about, page by page."""
+    while True:
+        page = store.list(query, now)
+        yield from page.promises
+        if page.cursor is None:
+            return
+        query = replace(query, cursor=page.cursor)
 
 
 def _digest(*parts: str) -> str:

@@ -13,7 +13,7 @@ from resonate_nb.opened.tracing import Trace
 from resonate_nb.promise import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextvars import Context as Variables
     from contextvars import Token
 
@@ -43,6 +43,17 @@ class Numbering:
             self._given = dict(given)
 
 
+class Section:
+    """A part of a body, in which calls by place are counted from 1 and have ids of its own."""
+
+    def __init__(
+        self, locate: Callable[[str], tuple[str, Mapping[str, str]]], given: Mapping[str, int] | None = None
+    ) -> None:
+        self.locate = locate  # for a number like `.3`, gives the call's id, and tags for its promise
+        self.numbering = Numbering()
+        self.numbering.go_on(given or {})
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """One promise that is being computed here; contexts form a chain from the inside out."""
@@ -57,15 +68,17 @@ class Context:
     trace: Trace = field(default_factory=Trace, compare=False, repr=False)  # of this attempt
     called: set[str] = field(default_factory=set, compare=False, repr=False)  # versions of durable functions
     item: str = ""  # which of several things that go on side by side in it, as `.3.2`: each counts for itself
+    asker: str = ""  # the same for questions, whose ids know nothing of sections
+    section: Section | None = field(default=None, compare=False, repr=False)  # in which the code is that asks
 
     @property
     def place(self) -> str:
-        """What the ids of calls that are made here extend."""
+        """What tells calls that are made here from all others of the promise, but for their number."""
         return self.id + self.item
 
-    def beside(self, item: str) -> Context:
+    def beside(self, item: str, *, asker: str = "") -> Context:
         """Return the context of one of several things that go on side by side: its calls count anew."""
-        return replace(self, item=item, numbering=Numbering())
+        return replace(self, item=item, asker=asker or item, numbering=Numbering())
 
     @property
     def origin(self) -> str:
@@ -168,10 +181,15 @@ class entered:  # noqa: N801 (used like a function: `with entered(context):`)
         self._token = _current.set(self._context)
         return self._context
 
+    def go_to(self, section: Section) -> None:
+        """Begin a section of the body, in the code that runs it; what it starts belongs to the section."""
+        _current.set(replace(self._context, section=section))
+
     def __exit__(self, *_: object) -> None:
-        self._context.trace.end()
-        _running.pop(self._context.trace, None)
-        if self._token is None or _current.get(None) is not self._context:
+        trace, here = self._context.trace, _current.get(None)
+        trace.end()
+        _running.pop(trace, None)
+        if self._token is None or here is None or here.trace is not trace:
             return
         try:
             _current.reset(self._token)

@@ -117,7 +117,7 @@ class Work:
         if parent is not None:
             identity |= {"rnb:parent": parent.id, "rnb:origin": parent.origin}
         if self.place is not None and self.place.extends:
-            identity[CHILD_TAG] = "true"
+            identity |= {CHILD_TAG: "true", **self.place.tags}
         tags = {**self.tags, **identity, SEED_TAG: secrets.token_hex(6)}
         return Promise(id=self.id, param=self.about(), tags=tags, timeout_at=timeout_at)
 

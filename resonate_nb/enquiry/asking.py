@@ -255,7 +255,7 @@ class Asked:
         context, digest = current(), self._question.digest
         if context is None:
             return f"ask/{digest}.{_runs.numbering(self._stage.run).next(f'ask/{digest}')}"
-        return f"ask/{digest}{context.item}.{context.numbering.next(f'ask/{digest}')}"
+        return f"ask/{digest}{context.asker}.{context.numbering.next(f'ask/{digest}')}"
 
     def _guard(self) -> None:
         """Refuse an id that belongs to something else; a promise of another client is taken as it is."""

@@ -27,6 +27,7 @@ from resonate_nb.notebook.reading import Reading
 from resonate_nb.notebook.recorder import Recorder
 from resonate_nb.notebook.remaking import Remaking, check_names
 from resonate_nb.notebook.replaying import define, replay
+from resonate_nb.notebook.sections import Sections
 from resonate_nb.notebook.surroundings import Surroundings
 from resonate_nb.notebook.transform import awaits
 from resonate_nb.notebook.why import (
@@ -100,6 +101,8 @@ class CellRun:
         self._passed: object = None
         self._attempt: Attempt | None = None
         self._context: entered | None = None
+        self._sections: Sections | None = None
+        self._anew = False  # it computes whatever was kept
         self._recorder = Recorder(shell)
         self._surroundings = Surroundings(self._namespace)
         self._chain: Chain | None = None
@@ -176,7 +179,10 @@ class CellRun:
         if self._attempt is not None:
             self._remaking.before(number, self._namespace)
         resumed = 0 if self._chain is None else self._chain.resumed.statements
-        return not self._skipped and number >= resumed
+        runs = not self._skipped and number >= resumed
+        if runs and self._context is not None and self._sections is not None:
+            self._context.go_to(self._sections.enter(number))
+        return runs
 
     def goes_on(self, number: int) -> bool:
         """Return whether the items that are left of a loop were kept."""
@@ -274,6 +280,15 @@ class CellRun:
         self._surroundings.begin()
         self._digests = self._reading.inputs.seconds
         self._chain = self._chain or self._links()
+        self._sections = Sections(
+            self._tree,
+            self._namespace,
+            self._reading,
+            self._chain,
+            execution=self._execution,
+            context=entry.context,
+            anew=self._anew,
+        )
         if self.limited:
             self._limit = self._execution.limit(entry, awaits=awaits(self._tree))
             self._limit.begin()
@@ -308,6 +323,7 @@ class CellRun:
         return undone and keeping.fits(kept) and self._draws.fit(kept)
 
     def _enter(self, work: Work, filename: str, *, rerun: bool) -> Delivered | Attempt:
+        self._anew = rerun
         caller = Caller(
             references=self._reading.keeping.references,
             prepare=lambda: define(self._shell, self._analysis, filename),
@@ -315,6 +331,7 @@ class CellRun:
         try:
             return self._execution.enter(work, caller, rerun=rerun)
         except MissingReference:  # the inputs do not consist of what they did: nothing is put into them
+            self._anew = True
             return self._execution.enter(work, caller, rerun=True)
 
     @property
@@ -325,7 +342,8 @@ class CellRun:
 
     def _is_left_alone(self, attempt: Attempt) -> bool:
         """Let go of a promise that nobody asked for if it is not worth it, and return whether it is so."""
-        calls = attempt.context.numbering.given  # which a plain cell may not make
+        by_place = self._sections is not None and self._sections.called
+        calls = attempt.context.numbering.given or by_place  # which a plain cell may not make
         seconds = self._seconds_of_body
         if self._options.asked or calls or unasked.worth_it(seconds, self._digests):
             return False

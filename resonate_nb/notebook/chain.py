@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resonate_nb import readable
 from resonate_nb.corridor.attempts import Caller
+from resonate_nb.corridor.called import note_called
+from resonate_nb.corridor.context import current
 from resonate_nb.corridor.work import Outcome, Work
 from resonate_nb.errors import MissingReference, ResonateError, StoreUnavailable, Unpicklable
 from resonate_nb.notebook.budget import Budget, rough_size
 from resonate_nb.notebook.keeping import NotToBeKept
 from resonate_nb.notebook.replaying import define, replay
+from resonate_nb.opened import file_records
 from resonate_nb.opened.file_records import Unrepeatable
 from resonate_nb.store.base import Query
 from resonate_nb.store.operations import Forget
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from resonate_nb.notebook.randomness import Draws
     from resonate_nb.notebook.recorder import Recorder
     from resonate_nb.notebook.surroundings import Surroundings
+    from resonate_nb.promise import Promise
 
 _NOT_NOW = (NotToBeKept, Unrepeatable, Unpicklable, StoreUnavailable)
 
@@ -46,6 +50,7 @@ class Found(NamedTuple):
     point: Point
     link: Link
     kept: dict[str, Any]
+    promise: Promise
 
 
 class Chain:
@@ -71,6 +76,7 @@ class Chain:
         self.budget = Budget()
         self.kept: dict[Point, Work] = {}  # the checkpoints that there are
         self.resumed = Point(0)  # where it went on
+        self.calls: Mapping[str, int] = {}  # that the loop in which it goes on has made by place
         self.seconds_saved = 0.0  # that lay before it
 
     def look(self, filename: str) -> bool:
@@ -85,7 +91,11 @@ class Chain:
     def begin(self, attempt: Attempt, filename: str) -> None:
         """Go on at the last checkpoint that fits, if there is one."""
         self._attempt = attempt
-        if self.found is None and not self.look(filename):
+        if self.found is not None:  # before the attempt began, which could not take it in then
+            promise = self.found.promise
+            file_records.inherit(file_records.read(promise.value, promise.id), [attempt.context.trace])
+            note_called(promise)
+        elif not self.look(filename):
             return
         found = self.found
         if found is not None:
@@ -135,6 +145,7 @@ class Chain:
             "<shown>": list(self._recorder.so_far()),
             "<seconds>": self.budget.elapsed,
             "<numbers>": self._attempt.context.numbering.given,
+            "<calls>": _calls_of_loop() if point.iterations else {},
             **more,
         }
         work = self._work(link, point)
@@ -192,7 +203,7 @@ class Chain:
             return None
         if self._earlier is not None and not self._earlier.undone_by(kept, link.keeping):
             return None
-        return Found(point, link, kept)
+        return Found(point, link, kept, found.promise)
 
     def _go_on(self, found: Found) -> None:
         kept = found.kept
@@ -203,6 +214,7 @@ class Chain:
         if self._attempt is not None:
             self._attempt.context.numbering.go_on(kept["<numbers>"])
         self.resumed, self.seconds_saved = found.point, kept["<seconds>"]
+        self.calls = kept.get("<calls>", {})
         self.budget.came_with(kept["<seconds>"])
 
     def _link(self, point: Point) -> Link:
@@ -210,3 +222,9 @@ class Chain:
 
     def _work(self, link: Link, point: Point) -> Work:
         return link.work(self._execution.prefix, self._conditions, point.iterations)
+
+
+def _calls_of_loop() -> dict[str, int]:
+    """Return how many calls by place the loop has made that is running."""
+    context = current()
+    return {} if context is None or context.section is None else context.section.numbering.given

@@ -200,13 +200,23 @@ class Draws:
 
     def to_keep(self) -> dict[str, dict[str, Any]]:
         """Return what a replay needs: the states that were drawn from, and those that are left behind."""
-        changed = {name for name, digest in self._before.items() if _digest(name) != digest}
+        changed = self._changed
         touched = sorted(changed | self._seeded_first | self._drawn)
         return {
-            "<drawn>": {name: self._conditions[name] for name in touched if name not in self._seeded_first},
+            "<drawn>": self.drawn,
             "<states>": {name: GENERATORS[name].state() for name in sorted(changed)},
             "<seeded>": {name: name in watch.seeded for name in touched},
         }
+
+    @property
+    def drawn(self) -> dict[str, str | None]:
+        """The generators from which the cell has drawn what it found, and their states as it found them."""
+        touched = self._changed | self._drawn
+        return {name: self._conditions[name] for name in sorted(touched - self._seeded_first)}
+
+    @property
+    def _changed(self) -> set[str]:
+        return {name for name, digest in self._before.items() if _digest(name) != digest}
 
     @property
     def conditions(self) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Hearing = Callable[[tuple[Trace, ...], tuple[Any, ...]], None]
 
 _SYSTEM = ("/proc", "/sys", "/dev")
-_CODE = (".py", ".pyc", ".pyw", ".pyi", ".so", ".pyd")
+_CODE = (".py", ".pyc", ".pyw", ".pyi", ".so", ".pyd", ".zip", ".egg", ".whl")
 _PARTS_OF_LIBRARIES = (".dist-info", ".egg-info", os.sep + "__pycache__")
 _IMPORTERS = ("<frozen importlib", "<frozen zipimport", os.path.dirname(importlib.__file__) + os.sep)  # noqa: PTH120
 _READERS_OF_CODE = ("linecache", "inspect", "resonate_nb.code.source")

@@ -142,7 +142,7 @@ def _record(trace: Trace) -> Record:
         now = _matches(match, folder)
         if any(not trace.made(placed(os.path.join(folder, name)).path) for name in names ^ now):  # noqa: PTH118
             raise Unrepeatable(f"other files match {match.pattern} than when it ran")
-        entries.append(Entry(_kind_of(match), match.pattern, digest_of_names(now)))
+        entries.append(Entry(kind_of(match), match.pattern, digest_of_names(now)))
     return tuple(each for each in entries if each is not None)
 
 
@@ -218,7 +218,8 @@ def _same(found: Found, entry: Entry, trace: Trace) -> None:
         trace.faults.append(f"the files that {entry.path} leads to changed while it ran")
 
 
-def _kind_of(match: Match) -> str:
+def kind_of(match: Match) -> str:
+    """Return the kind of an entry for what was found by a pattern."""
     return MATCHED + _RECURSIVE * match.recursive + _HIDDEN * match.hidden
 
 

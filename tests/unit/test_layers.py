@@ -47,7 +47,14 @@ FLOORS = [
         "versioning.stored_code",
     },
     {"store"},
-    {"opened.auditing", "opened.file_states", "opened.tracing", "opened.file_records", "files"},
+    {
+        "opened.auditing",
+        "opened.file_states",
+        "opened.tracing",
+        "opened.file_records",
+        "opened.reads",
+        "files",
+    },
     {
         "corridor.context",
         "corridor.called",
