@@ -1,8 +1,10 @@
 """Questions put into a store, as a notebook would, without anybody who waits for them."""
 
 from resonate_nb.clock import SystemClock
+from resonate_nb.enquiry import answers
 from resonate_nb.enquiry.questions import Question
-from resonate_nb.promise import Promise
+from resonate_nb.promise import Promise, State
+from resonate_nb.store.base import Query
 from resonate_nb.store.disk import DiskStore
 from resonate_nb.store.operations import Create
 
@@ -25,6 +27,24 @@ class Asker:
         """Return the stored promise."""
         with self._store() as store:
             return store.get(id).promise.seen(SystemClock().now())
+
+    def answer(self, id, value):
+        """Answer a question, as the command line does."""
+        with self._store() as store:
+            answers.settle(store, id, value, now=SystemClock().now(), where="resonate-nb")
+
+    def waiting(self):
+        """Return the ids of the questions that wait."""
+        return self._ids(State.PENDING)
+
+    def answered(self):
+        """Return the ids of the questions that have an answer."""
+        return self._ids(State.RESOLVED)
+
+    def _ids(self, state):
+        query = Query(state=state, tags=(("rnb:kind", "question"),))
+        with self._store() as store:
+            return [each.id for each in store.list(query, SystemClock().now()).promises]
 
     def _store(self):
         return _Closing(DiskStore(self.folder))

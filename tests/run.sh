@@ -7,8 +7,15 @@ venv=${RESONATE_NB_TEST_ENV:-.venv}
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 
-# Node runs the reference server and the TypeScript client that the protocol is held to.
-command -v npm >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm >/dev/null; }
+missing=()
+# Node runs the reference server, the TypeScript client that the protocol is held to, and JupyterHub's proxy.
+command -v npm >/dev/null || missing+=(nodejs npm)
+# A real browser meets the forms and the inbox.
+command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+if [ ${#missing[@]} -gt 0 ]; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+fi
 
 "$venv/bin/ruff" format --check .
 "$venv/bin/ruff" check .

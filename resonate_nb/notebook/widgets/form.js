@@ -6,8 +6,6 @@
 const SILENT = 5000; // milliseconds after which a kernel that does not answer is called busy
 
 function render({ model, el }) {
-  // JupyterLab would take Enter on a button for its own shortcut.
-  el.setAttribute("data-lm-suppress-shortcuts", "true");
   const question = model.get("question");
   const name = `rnb-${Math.random().toString(36).slice(2)}`;
   const form = element("form", { class: "rnb-form", noValidate: true, autocomplete: "off" });
@@ -32,6 +30,9 @@ function render({ model, el }) {
   }
   if (comment) form.append(comment.row);
   form.append(buttons, alert, status);
+  // JupyterLab would take Enter on a button, or a letter in a list, for a shortcut. It looks at what has the
+  // focus before it looks at what is around it.
+  for (const each of form.elements) each.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(form);
 
   let active = null; // what had the focus when the answer was sent

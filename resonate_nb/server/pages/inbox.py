@@ -113,7 +113,7 @@ def _question(place: Place, listed: Listed, refusal: Refusal | None) -> str:
     promise, question = listed.waiting.promise, listed.waiting.question
     if refusal is not None and (refusal.store, refusal.id) != (listed.store, promise.id):
         refusal = None
-    form = {"method": "post", "action": f"{place.address}#{listed.anchor}", "autocomplete": "off"}
+    form = {"method": "post", "action": place.address, "autocomplete": "off"}
     hidden = _hidden("store", listed.store) + _hidden("id", promise.id) + place.proof
     return (
         f'<article id="{listed.anchor}">\n<h3>{_heading(listed)}</h3>\n{shown_html(question)}\n'
