@@ -7,6 +7,7 @@ import functools
 import inspect
 import types
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from resonate_nb import generators, handles, mapping, versions
@@ -56,7 +57,7 @@ R = TypeVar("R")
 
 # Attributes.
 _OF_THE_CODE = frozenset(
-    {"_execution", "_binding", "_known", "_repeats", "_stored", "is_async", "is_generator"}
+    {"_execution", "_binding", "_known", "_repeats", "_stored", "_function", "is_async", "is_generator"}
 )
 
 
@@ -466,7 +467,8 @@ class DurableFunction(Generic[P, R]):
         binds = self._first.binds
         if binds == "nothing" or (instance is None and binds == "instance"):
             return self
-        return types.MethodType(self, (owner or type(instance)) if binds == "class" else instance)
+        bound = (owner or type(instance)) if binds == "class" else instance
+        return types.MethodType(_Method(self, bound), bound)
 
     def __durable_digest__(self) -> object:
         """Return what identifies the function as an argument: its version, its code and the data it reads."""
@@ -483,6 +485,27 @@ class DurableFunction(Generic[P, R]):
     def __repr__(self) -> str:
         version = "automatic version" if self.version is None else f"version {self.version}"
         return f"<durable function {self.name}, {version}>"
+
+
+class _Method(DurableFunction[P, R]):
+    """The function of a bound method: its `submit`, `run` and others know the object.
+
+    The call of a bound method passes the object, which is known already.
+    """
+
+    def __init__(self, function: DurableFunction[P, R], bound: object) -> None:
+        vars(self).update(vars(function))
+        self._function = function
+        self._first = replace(function._first, args=(*function._first.args, bound), binds="nothing")  # noqa: SLF001 (of this class)
+
+    def __call__(self, _: object, /, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        return super().__call__(*args, **kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Method) and self._function is other._function
+
+    def __hash__(self) -> int:
+        return hash(self._function)
 
 
 def rebuilt(

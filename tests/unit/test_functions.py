@@ -302,3 +302,29 @@ def test_an_argument_that_loses_its_content_costs_the_promise_but_not_the_value(
 
     with pytest.warns(MutatedArgument, match="`box`"):
         assert spoiling([]) == 1
+
+
+def test_a_bound_method_knows_its_object_in_every_way_of_being_called():
+    class Account:
+        rate = 3
+
+        def __init__(self, balance):
+            self.balance = balance
+
+        @durable
+        def after(self, years):
+            return self.balance * self.rate**years
+
+        @durable
+        @classmethod
+        def default(cls, years):
+            return cls.rate**years
+
+    account, other = Account(10), Account(20)
+    assert [account.after(2), other.after(2)] == [90, 180]
+    assert account.after.run("mine", 2) == account.after.submit(2).result() == 90
+    assert other.after.map([1, 2], progress=False) == [60, 180]
+    assert other.after.promise(2).id == Account.after.promise(other, 2).id != account.after.promise(2).id
+    assert account.after == account.after != other.after
+    assert account.after.forget(2)
+    assert Account.default.submit(2).result() == Account.default(2) == 9

@@ -1,0 +1,114 @@
+"""A server of deaths: forks a process for every point at which a call can be killed, and one that goes on.
+
+Run as `python -m tests.corpus.victims`. It reads lines `SHAPE|FOLDER`, and answers each with a line:
+what all the calls that went on came to. It opens no store itself, so that forks find nothing under way.
+"""
+
+import itertools
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import jsonschema  # noqa: F401 - for questions: else each fork that asks would take a second to import it
+
+from resonate_nb.fingerprint import fingerprint
+from resonate_nb.store.disk import DiskStore
+from resonate_nb.store.writer import Writer
+from tests.corpus.calling import World
+from tests.corpus.shapes import CORPUS
+
+KILLED = 9
+
+
+class Death:
+    """Ends the process at the n-th chance, as SIGKILL would: nothing is flushed, closed or undone."""
+
+    def __init__(self, at):
+        self.left = itertools.count(at - 1, -1)  # one step of C code, so that threads share it
+
+    def chance(self):
+        if next(self.left) == 0:
+            os._exit(KILLED)
+
+    def lurk(self):
+        """Wait before and after each operation of a store is posted, and each transaction of its writer."""
+        DiskStore.post = self._around(DiskStore.post)
+        Writer._commit = self._around(Writer._commit)
+
+    def _around(self, function):
+        def wrapped(*arguments, **options):
+            self.chance()
+            result = function(*arguments, **options)
+            self.chance()
+            return result
+
+        return wrapped
+
+
+def die(shape, folder, at):
+    """Call a shape in a process that is killed at a chance; return whether it came so far."""
+    child = os.fork()
+    if not child:
+        Death(at).lurk()
+        with World(folder) as world:
+            world.call(shape)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
+
+
+def go_on(shape, folder):
+    """Call the shape again, in another process, and return what it found and left."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        report = {"error": "it came to no end"}
+        try:
+            report = _gone_on(shape, folder)
+        except BaseException as error:  # noqa: BLE001 - the test that asked shows it
+            report = {"error": f"{type(error).__name__}: {error}"}
+        finally:
+            os.write(writing, json.dumps(report).encode())
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        report = json.loads(pipe.read())
+    os.waitpid(child, 0)
+    return report
+
+
+def _gone_on(shape, folder):
+    with World(folder) as world:
+        settled, marks = world.settled(), len(world.marks)
+        value = world.call(shape)
+        ran = world.marks[marks:]
+        again = world.call(shape)
+        return {
+            "value": repr(value),
+            "replay": repr(again),
+            "changed": [id for id, record in world.settled().items() if settled.get(id, record) != record],
+            "lost": sorted(settled.keys() - world.settled().keys()),
+            "ran again": sorted(settled.keys() & set(ran)),
+            "ran at replay": world.marks[marks + len(ran) :],
+        }
+
+
+def die_everywhere(shape, folder):
+    """Return for every chance to be killed what a call came to after that."""
+    fingerprint(shape.function.__wrapped__)  # its source is parsed once, for all forks
+    reports = []
+    for at in itertools.count(1):
+        place = Path(folder) / str(at)
+        killed = die(shape, place, at)
+        reports.append({"at": at, **go_on(shape, place)})
+        shutil.rmtree(place)
+        if not killed:
+            return reports
+    return reports
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        name, folder = line.rstrip("\n").split("|")
+        print(json.dumps(die_everywhere(CORPUS[name], folder)), flush=True)
