@@ -206,7 +206,7 @@ class DurableFunction(Generic[P, R]):
         fail_fast
             Raise the first exception at once, and begin no further calls.
         progress
-            Show a bar that tells what was replayed and what failed.
+            Show a bar that tells what was done before and now, what failed, the rate and the remaining time.
         limit_rate
             How many calls may begin in a time: "10/s", "90/m", "500/h".
 

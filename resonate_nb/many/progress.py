@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from resonate_nb import readable
+from resonate_nb.execution import acting
 
 if TYPE_CHECKING:
     from contextvars import Token
 
 _LINE_SECONDS = 10.0  # between two lines
+_LATE_SECONDS = 1.0  # after which a map inside another one shows itself
 
 _shown: ContextVar[bool] = ContextVar("resonate_nb_progress", default=False)
 
 
 class Progress:
-    """Tells what was replayed, computed and failed, how fast, and what remains; inside another, for a while.
+    """Tells what was done before, is done now and failed, how fast, and what remains.
 
-    The rate and the remaining time are those of the items that are computed.
+    The rate and the remaining time are those of the items that are computed. A map in the body of another
+    one shows itself only when it takes a while, for as long as it does; in a worker process, not at all.
     """
 
     def __init__(self, name: str, total: int | None, *, shown: bool) -> None:
@@ -36,9 +40,8 @@ class Progress:
             self._view.update(replayed=replayed)
 
     def __enter__(self) -> Self:
-        if self._wanted:
-            inner = _shown.get()
-            self._view = _view(self._counts, inner=inner)
+        if self._wanted and acting.get() is None:  # in a worker process, nobody looks on
+            self._view = _Late(self._counts) if _shown.get() else _view(self._counts, inner=False)
             self._token = _shown.set(True)
         return self
 
@@ -69,7 +72,8 @@ class Counts:
     @property
     def remarks(self) -> str:
         """What is not seen from the number of items that are done."""
-        told = ((self.replayed, "replayed"), (self.failed, "failed"))
+        now = self.done - self.replayed if self.replayed else 0
+        told = ((self.replayed, "before"), (now, "now"), (self.failed, "failed"))
         return ", ".join(f"{number:,} {what}" for number, what in told if number)
 
     @property
@@ -79,7 +83,7 @@ class Counts:
         >>> counts = Counts("square", 10)
         >>> counts.count(replayed=True, failed=False)
         >>> counts.line
-        'square: 1 of 10 (1 replayed)'
+        'square: 1 of 10 (1 before)'
         """
         total = "" if self.total is None else f" of {self.total:,}"
         remarks = f" ({self.remarks})" if self.remarks else ""
@@ -106,7 +110,15 @@ class _Bar:
 
     def __init__(self, counts: Counts, kind: Any, *, inner: bool) -> None:
         self._counts = counts
-        self._bar = kind(total=counts.total, desc=counts.name, leave=not inner, smoothing=0, unit="item")
+        self._bar = kind(
+            total=counts.total,
+            initial=counts.replayed,
+            desc=counts.name,
+            leave=not inner,
+            smoothing=0,
+            unit="item",
+        )
+        self._bar.update(counts.done - counts.replayed)
 
     def update(self, *, replayed: bool) -> None:
         # What was there when the bar began counts for no rate.
@@ -119,6 +131,26 @@ class _Bar:
         if self._counts.total is not None and self._counts.done == self._counts.total:
             self._bar.set_postfix_str(self._counts.remarks)
         self._bar.close()
+
+
+class _Late:
+    """A bar that is not made before it is worth looking at: there may be thousands, all quick."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._due = counts.began + _LATE_SECONDS
+        self._view: _View | None = None
+
+    def update(self, *, replayed: bool) -> None:
+        if self._view is not None:
+            self._view.update(replayed=replayed)
+        elif time.monotonic() >= self._due:
+            self._due = math.inf
+            self._view = _view(self._counts, inner=True)
+
+    def close(self) -> None:
+        if self._view is not None:
+            self._view.close()
 
 
 class _Lines:
@@ -149,7 +181,9 @@ def _view(counts: Counts, *, inner: bool) -> _View | None:
         from tqdm.notebook import tqdm as widget_bar
 
         return _Bar(counts, widget_bar, inner=inner)
-    if kernel is None and getattr(sys.stderr, "isatty", bool)():
+    if kernel is not None:
+        return None  # a run without a person: its outputs are those of the values alone
+    if getattr(sys.stderr, "isatty", bool)():
         from tqdm import tqdm
 
         return _Bar(counts, tqdm, inner=inner)
