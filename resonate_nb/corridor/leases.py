@@ -43,7 +43,7 @@ class Owner:
     @property
     def text(self) -> str:
         """The owner as it is stored with the lease."""
-        return json.dumps([self.host, self.boot, self.namespace, self.pid, self.started, self.attempt])
+        return _text_of(self)
 
     @classmethod
     def parse(cls, text: str) -> Owner | None:
@@ -87,6 +87,11 @@ def ended(lease: Lease, now: int) -> bool:
     owner = Owner.parse(lease.owner)
     lives = None if owner is None else owner.lives()
     return lease.until <= now if lives is None else not lives
+
+
+@functools.lru_cache(maxsize=256)
+def _text_of(owner: Owner) -> str:
+    return json.dumps([owner.host, owner.boot, owner.namespace, owner.pid, owner.started, owner.attempt])
 
 
 @functools.cache

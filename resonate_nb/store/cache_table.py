@@ -44,10 +44,11 @@ SETTINGS = {
     "sqlite_synchronous": NORMAL,
 }
 # What diskcache's `get` and `set` do to such rows, at a third of their time.
+_RAW = diskcache.core.MODE_RAW
 _READ = "SELECT mode, value FROM Cache WHERE key = ? AND raw = 1"
 _WRITE = (
     "INSERT INTO Cache(key, raw, store_time, access_time, tag, mode, value)"
-    f" VALUES (?1, 1, ?4, ?4, ?2, {diskcache.core.MODE_RAW}, ?3)"
+    " VALUES (?1, 1, ?4, ?4, ?2, ?5, ?3)"
     " ON CONFLICT(key, raw) DO UPDATE SET store_time = excluded.store_time, expire_time = NULL,"
     " access_time = excluded.access_time, access_count = 0, tag = excluded.tag, size = 0,"
     " mode = excluded.mode, filename = NULL, value = excluded.value"
@@ -143,7 +144,7 @@ class CacheTable:
         if not found:
             return None
         ((mode, row),) = found
-        if mode != diskcache.core.MODE_RAW or type(row) is not bytes:
+        if mode != _RAW or type(row) is not bytes:
             raise DamagedValue(id, "the row is no record of this package")
         return row
 
@@ -156,7 +157,7 @@ class CacheTable:
             if change is None:
                 self._cache.delete(key_of(id))
             else:
-                self._connection.execute(_WRITE, (key_of(id), change.state, change.row, now))
+                self._connection.execute(_WRITE, (key_of(id), change.state, change.row, now, _RAW))
 
     def close(self) -> None:
         """Let go of the database; an open transaction is rolled back. The next one opens it again."""

@@ -5,6 +5,7 @@ An operation that fails leaves nothing behind, so it can share a transaction wit
 
 from __future__ import annotations
 
+import functools
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -88,12 +89,15 @@ class Draft:
 
 def keep_values(operation: Operation[Any], buffers: Buffers) -> None:
     """Keep the large parts of an operation's values ahead of its transaction, which stays short."""
-    if not is_dataclass(operation):
-        return
-    for field in fields(operation):
-        part = getattr(operation, field.name)
+    for name in _names_of_fields(type(operation)):
+        part = getattr(operation, name)
         if isinstance(part, Value):
             rows.keep(part, buffers)
         elif isinstance(part, Promise):
             rows.keep(part.param, buffers)
             rows.keep(part.value, buffers)
+
+
+@functools.cache
+def _names_of_fields(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls)) if is_dataclass(cls) else ()
