@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from resonate_nb.corridor import children
 from resonate_nb.errors import StoreUnavailable
 from resonate_nb.ids import internal
+from resonate_nb.promise import State
 from resonate_nb.server.promise_actions import promise_get
 from resonate_nb.server.protocol import Act
 from resonate_nb.server.refusals import Refused
@@ -67,10 +69,20 @@ class Speaker:
         if request.kind in _READS:
             return _READS[request.kind](self.store, request.data, now)
         status, data = self.store.do(Act(request=request, now=now))
+        if status == 200:
+            self._cancel_children(request, now)
         if isinstance(data, dict) and "preload" in data and status in {200, 300}:
             root = request.data["action"].data["id"] if request.kind == "task.create" else request.data["id"]
             data = data | {"preload": self._preloaded(root, now)}
         return status, data
+
+    def _cancel_children(self, request: Request, now: int) -> None:
+        """Cancel the children of the promise that a request canceled: they belong to it."""
+        settle = request.data.get("action", request)
+        if settle.kind == "promise.settle" and settle.data["state"] is State.CANCELED:
+            entry = self.store.get(settle.data["id"])
+            if entry is not None and entry.promise.state is State.CANCELED:
+                children.cancel(self.store, entry.promise.id, now)
 
     def _preloaded(self, id: str, now: int) -> list[dict[str, Any]]:
         """Return the promises of the same branch, whose ids extend the branch's: hints that save requests."""

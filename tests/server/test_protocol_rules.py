@@ -7,6 +7,7 @@ import pytest
 
 from resonate_nb.server.requests import VERSION, parse
 from resonate_nb.server.speaking import Speaker
+from resonate_nb.store.base import Query
 from resonate_nb.store.memory import MemoryStore
 
 NOW = 1_700_000_000_000
@@ -113,3 +114,25 @@ def test_a_request_that_makes_no_sense_is_answered_with_what_is_wrong(request_, 
     status, answer = Speaker(MemoryStore(), None).answer(json.dumps(request_).encode())
     assert (status, answer["head"]["status"]) == (400, 400)
     assert reason in answer["data"]
+
+
+@pytest.mark.parametrize("within", ["promise.settle", "task.fulfill", "task.fence"])
+def test_what_belongs_to_a_promise_is_canceled_with_it_by_whatever_request(within):
+    speaker = Speaker(MemoryStore(), None)
+    task = {"id": "p", "resonate:target": "poll://any@g"}
+    speak(speaker, "promise.create", id="p", timeoutAt=NOW + 1_000, tags=task)
+    child = {"rnb:child": "true", "rnb:parent": "p"}
+    for id in ("p.1", "p.2", "p.2.1"):
+        speak(speaker, "promise.create", id=id, timeoutAt=NOW + 1_000, tags=child)
+    speak(speaker, "promise.create", id="p.2x", timeoutAt=NOW + 1_000, tags={})
+    speak(speaker, "promise.settle", id="p.1", state="resolved", value={})
+    speak(speaker, "task.acquire", id="p", version=0, pid="me", ttl=1_000)
+
+    settle = {"id": "p", "state": "rejected_canceled", "value": {}}
+    action = {"kind": "promise.settle", "head": {"corrId": "d", "version": VERSION}, "data": settle}
+    data = settle if within == "promise.settle" else {"id": "p", "version": 1, "action": action}
+    assert speak(speaker, within, **data)[0] == 200
+
+    states = {each.id: each.state.value for each in speaker.store.list(Query(), NOW).promises}
+    canceled = dict.fromkeys(["p", "p.2", "p.2.1"], "rejected_canceled")
+    assert states == canceled | {"p.1": "resolved", "p.2x": "pending"}

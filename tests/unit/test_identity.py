@@ -24,6 +24,7 @@ from resonate_nb import (
     opaque,
 )
 from resonate_nb.errors import UsageError
+from resonate_nb.ids import escape
 
 pytestmark = pytest.mark.usefixtures("root")
 NEWS = dt.date(2026, 11, 3)
@@ -172,6 +173,33 @@ def test_promises_are_found_by_prefix_state_and_tags():
     assert find(team="red") == []
     with pytest.raises(UsageError, match="no state"):
         find(state="done")
+
+
+def test_all_are_found_however_many_pages_they_fill():
+    @durable(name="many")
+    def many(x):
+        return x
+
+    many.map(range(620), progress=False)  # more than a page of any list
+    assert len(find("many@", state="resolved")) == 620
+
+
+@pytest.mark.parametrize("name", ["odd~2", "odd.7", "a:b", "50%", "odd~3.1"])
+def test_a_name_that_looks_like_something_else_in_an_id_means_nothing_there(name):
+    @durable(name=name)
+    def odd(x):
+        return call(x)
+
+    @durable(identity="call")
+    def call(x):
+        return x
+
+    assert odd(1) == odd.rerun(1) == 1
+    ids = [each.id for each in find(escape(name) + "@")]
+    first = odd.promise(1).id.removesuffix("~2")
+    assert ids == [first, f"{first}.1", f"{first}~2", f"{first}~2.1"]
+    assert odd.forget(1)
+    assert find() == []
 
 
 # --- drawn ids
