@@ -12,6 +12,7 @@ from resonate_nb import MutatedArgument, configure
 from resonate_nb.clock import SystemClock
 from resonate_nb.enquiry import answers
 from resonate_nb.promise import State
+from resonate_nb.resonate import default
 from resonate_nb.store.base import Query
 
 EXPLICIT = "an id of my own"
@@ -64,19 +65,13 @@ class World:
             except LookupError as error:
                 return f"{type(error).__name__}: {error}"
 
-    def answer(self):
-        """Answer all open questions with yes."""
-        now = SystemClock().now()
-        for question in self.store.list(Query(prefix="ask/", state=State.PENDING), now).promises:
-            answers.settle(self.store, question.id, True, now=now)
-
     @contextmanager
     def _person(self):
         gone = threading.Event()
 
         def stay():
             while not gone.wait(0.05):
-                self.answer()
+                answer_all()
 
         thread = threading.Thread(target=stay)
         thread.start()
@@ -92,6 +87,13 @@ class World:
             return function.submit(*arguments).result()
         value = function.run(EXPLICIT, *arguments) if door == "run" else function(*arguments)
         return asyncio.run(_awaited(value)) if asyncio.iscoroutine(value) else value
+
+
+def answer_all():
+    """Answer all open questions with yes."""
+    store, now = default().execution.store, SystemClock().now()
+    for question in store.list(Query(prefix="ask/", state=State.PENDING), now).promises:
+        answers.settle(store, question.id, True, now=now)
 
 
 def record_of(promise):
