@@ -39,6 +39,7 @@ from resonate_nb.notebook.why import (
 from resonate_nb.opened import file_records
 from resonate_nb.opened.file_records import Unrepeatable
 from resonate_nb.recent import OTHER_ALIASES, OTHER_DRAWS, Run
+from resonate_nb.store.operations import Forget
 
 if TYPE_CHECKING:
     import ast
@@ -230,7 +231,8 @@ class CellRun:
                 self._line = computed_line(self._name, seconds, self._reading.inputs.seconds, kept, reason)
         elif self._obstacle is not None and error is None and not self._options.asked:
             self._tally.left_alone.add(self._seconds_of_body)
-            unasked.reconsider(self._execution, self._reading.code, self._seconds_of_body)
+            if self._obstacle.startswith(unasked.LEFT_ALONE):
+                unasked.reconsider(self._execution, self._reading.code, self._seconds_of_body)
         elif self._obstacle is not None and error is None:
             self._line = computed_line(self._name, seconds, 0, f"not kept: {self._obstacle}", "")
         if self._line and self._looked_at and not self._recorder.clears_next:
@@ -351,7 +353,7 @@ class CellRun:
         words = unasked.leave_alone(self._execution, code, size, seconds=seconds, digests=self._digests)
         self._execution.abandon(attempt, not_kept=words)
         if attempt.promise.id == attempt.work.id:  # not the successor of one that was kept
-            self._execution.forget(attempt.work.id)
+            self._execution.store.post(Forget(id=attempt.work.id))
         self._execution.recent.note(Run("cell", self._name, "", "plain", words))
         return True
 

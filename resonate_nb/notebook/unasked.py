@@ -10,6 +10,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from resonate_nb import readable
+from resonate_nb.errors import StoreUnavailable
 from resonate_nb.notebook.budget import rough_size
 from resonate_nb.notebook.transform import header_options
 from resonate_nb.promise import Promise, State
@@ -86,7 +87,10 @@ def left_alone(execution: Execution, code: Fingerprint, size: float) -> str | No
 
 def reconsider(execution: Execution, code: Fingerprint, seconds: float) -> None:
     """Forget that a cell is left alone if it takes much longer now."""
-    entry = execution.store.get(_id(execution, code))
+    try:
+        entry = execution.store.get(_id(execution, code))
+    except StoreUnavailable:
+        return
     if entry is not None and worth_it(seconds / _MUCH_LARGER, float(entry.promise.tags["rnb:digests"])):
         execution.store.post(Forget(id=entry.promise.id))
 

@@ -69,7 +69,7 @@ def test_cells_that_are_left_alone_run_as_plain_ones(kernel, cell):
 
 def test_a_cell_that_takes_less_than_the_digests_of_its_inputs_is_left_alone_until_it_changes(kernel):
     setup = SETUP + "large = [str(n) for n in range(3_000_000)]\n"
-    twice(kernel, "n = len(large) + slow(1)", setup=setup)
+    twice(kernel, "time.sleep(0.06)\nn = len(large) + quick(1)", setup=setup)
     assert ran(kernel) == ["1", "1"]
     assert "left alone  1 cell" in kernel.run("%durable stats").text
     assert "%durable on leaves it alone: it takes" in kernel.run("%why n").text
@@ -118,3 +118,14 @@ def test_stats_tell_what_was_computed_and_saved_and_what_was_most_expensive(kern
     assert lines[7] == "checkpoints  0, 0 bytes"
     assert lines[8] == "most expensive"
     assert {line.split("@")[0] for line in lines[9:11]} == {"cell/x", "cell/z"}
+
+
+def test_without_a_store_every_cell_runs_as_it_always_did(kernel):
+    (kernel.cwd / ".resonate").write_text("no folder")
+    kernel.run(SETUP)
+    kernel.run(ON)
+    for n in (1, 2):
+        reply = kernel.run(f"x = slow({n})")
+        assert reply.error is None
+        assert "Traceback" not in reply.text
+    assert "2\n" in kernel.run("print(x)").text
