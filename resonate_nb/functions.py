@@ -463,6 +463,18 @@ class DurableFunction(Generic[P, R]):
                 "arguments. `find` shows their promises"
             )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how other people's parallelism takes it to another process; its calls go to this store."""
+        from resonate_nb.executors import visiting
+
+        return visiting.reduced(self, self._execution())
+
+    def __copy__(self) -> DurableFunction[P, R]:
+        return self
+
+    def __deepcopy__(self, memo: object) -> DurableFunction[P, R]:
+        return self
+
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         binds = self._first.binds
         if binds == "nothing" or (instance is None and binds == "instance"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 import threading
@@ -92,6 +93,7 @@ def drawn_place(name: str) -> Place:
     parent = current()
     if parent is None:
         return Place(secrets.token_hex(16), None, extends=False)
+    _refuse_elsewhere(name, parent)
     number = parent.numbering.next(_DRAWN)
     return Place(_digest(parent.seed, parent.place, name, str(number)), parent, extends=False)
 
@@ -106,6 +108,7 @@ def parent_of(name: str) -> Context:
     """
     parent = current()
     if parent is not None:
+        _refuse_elsewhere(name, parent)
         return parent
     if threading.current_thread() is not threading.main_thread():
         raise UsageError(
@@ -115,8 +118,18 @@ def parent_of(name: str) -> Context:
         )
     raise UsageError(
         f"{name} is identified by its place in the promise that calls it, and there is none here: call it in "
-        f"a durable cell or function, or under an id of your own with `{name}.run(id, ...)`"
+        f"a durable cell or function, in the process of that, or under an id of your own with "
+        f"`{name}.run(id, ...)`"
     )
+
+
+def _refuse_elsewhere(name: str, parent: Context) -> None:
+    """Refuse a call in another process than that of its promise, where several may count their calls."""
+    if parent.process != os.getpid():
+        raise UsageError(
+            f"{name} is identified by its place in the promise that calls it, and {parent.id!r} is computed "
+            "in another process than this: call it there, or let `map` take it to other processes"
+        )
 
 
 def idempotency_key() -> str:

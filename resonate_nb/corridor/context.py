@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextvars import Context as Variables
     from contextvars import Token
+
+
+ELSEWHERE = 0  # stands for the process of a context that is another one than this
 
 
 class Numbering:
@@ -67,6 +71,7 @@ class Context:
     numbering: Numbering = field(default_factory=Numbering, compare=False, repr=False)  # of this attempt
     trace: Trace = field(default_factory=Trace, compare=False, repr=False)  # of this attempt
     called: set[str] = field(default_factory=set, compare=False, repr=False)  # versions of durable functions
+    process: int = field(default_factory=os.getpid, compare=False)  # which counts the calls that it makes
     item: str = ""  # which of several things that go on side by side in it, as `.3.2`: each counts for itself
     asker: str = ""  # the same for questions, whose ids know nothing of sections
     section: Section | None = field(default=None, compare=False, repr=False)  # in which the code is that asks

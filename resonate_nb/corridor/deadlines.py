@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from resonate_nb.errors import Interruption, ResonateError
+from resonate_nb.store.forks import on_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,10 +105,15 @@ class Watcher:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
+        self._stopped = False
+        self.begin_in_child()
+        on_fork(self)
+
+    def begin_in_child(self) -> None:
+        """Start afresh: bodies that were running go on in the parent, not here."""
         self._watches: dict[Watch, None] = {}
         self._added = 0
         self._idle = False
-        self._stopped = False
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None

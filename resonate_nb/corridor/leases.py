@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from resonate_nb.store.forks import on_fork
 from resonate_nb.store.operations import Renew
 
 if TYPE_CHECKING:
@@ -124,6 +125,11 @@ class Heartbeat:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self.begin_in_child()
+        on_fork(self)
+
+    def begin_in_child(self) -> None:
+        """Start afresh: what the parent computes is not this process's to renew."""
         self._leases: dict[str, int] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from resonate_nb.corridor.context import carried
+from resonate_nb.store.forks import on_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +68,13 @@ class Pool:
     """
 
     def __init__(self, size: int = 32) -> None:
-        self._free = size
+        self._size = size
+        self.begin_in_child()
+        on_fork(self)
+
+    def begin_in_child(self) -> None:
+        """Start afresh: what was submitted goes on in the parent, not here."""
+        self._free = self._size
         self._waiting: deque[Callable[[], None]] = deque()
         self._threads = Threads()
         self._lock = threading.Lock()
@@ -130,8 +137,12 @@ class Steps:
     """
 
     def __init__(self) -> None:
+        self.begin_in_child()
+        on_fork(self)
+
+    def begin_in_child(self) -> None:
+        """Start afresh: threads are not copied by a fork."""
         self._pool: ThreadPoolExecutor | None = None
-        self._process = 0
         self._lock = threading.Lock()
 
     async def run(self, step: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -141,7 +152,6 @@ class Steps:
     def begin(self, step: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Begin a step in the present context."""
         with self._lock:
-            if self._pool is None or self._process != os.getpid():  # threads do not survive a fork
+            if self._pool is None:
                 self._pool = ThreadPoolExecutor(_MOST_STEPS, thread_name_prefix="resonate-step")
-                self._process = os.getpid()
             return self._pool.submit(carried().run, partial(step, *args, **kwargs))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resonate_nb import fingerprint
 from resonate_nb.codec import Codec
 from resonate_nb.corridor.children import Place
-from resonate_nb.corridor.context import Context, current
+from resonate_nb.corridor.context import ELSEWHERE, Context, current
 from resonate_nb.errors import UsageError
 from resonate_nb.executors.fitness import Needs
 from resonate_nb.fingerprint import describe_code
@@ -191,9 +191,12 @@ def _parents() -> tuple[tuple[Any, ...], ...]:
     return tuple((each.id, each.work_id, each.attempt, each.timeout_at, each.seed) for each in found)
 
 
-def parent(parents: tuple[tuple[Any, ...], ...]) -> Context | None:
-    """Return the innermost of the promises in which a map runs, in a process that does not compute them."""
+def parent(parents: tuple[tuple[Any, ...], ...], *, here: bool = True) -> Context | None:
+    """Return the innermost of the promises in which a map runs, in a process that does not compute them.
+
+    Unless it counts as `here`, no call can have a place in it: other processes may count theirs.
+    """
     made: Context | None = None
     for id, work_id, attempt, timeout_at, seed in reversed(parents):
         made = Context(id, work_id, attempt, made, timeout_at=timeout_at, seed=seed)
-    return made
+    return made if here or made is None else replace(made, process=ELSEWHERE)

@@ -7,6 +7,7 @@ means the same, so that `isinstance` holds, and else the copy.
 
 from __future__ import annotations
 
+import inspect
 import io
 import pickle
 import sys
@@ -188,6 +189,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return exception(obj)
         if obj is sys.stdout or obj is sys.stderr:
             return getattr, (sys, "stdout" if obj is sys.stdout else "stderr")
+        if inspect.getattr_static(obj, "__durable_function__", False) is True:
+            raise pickle.PicklingError("a durable function is code: keep its name, or what it returns")
         return self._definitions.memory.reduce(obj)
 
     def _class(self, obj: type) -> Reduced:
