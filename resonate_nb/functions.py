@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from resonate_nb.handles import Handle
     from resonate_nb.promise import Promise
     from resonate_nb.retry import Policy
-    from resonate_nb.versioning.code_world import LoadedCode
+    from resonate_nb.versioning.code_world import LoadedCode, World
     from resonate_nb.versioning.version_table import Versions
     from resonate_nb.versions import VersionRecord
 
@@ -197,8 +197,10 @@ class DurableFunction(Generic[P, R]):
             one after the other, in the calling thread.
         executor
             "threads" or "processes", for as many as the machine has use for, or `workers` of them; a pool of
-            `concurrent.futures`; a client of Dask. Processes get the code as it is here, claim items and
-            settle them. One that dies, or does not end at its deadline, is replaced.
+            `concurrent.futures`; a client of a Dask cluster (`distributed.Client`). Processes and workers get
+            the code as it is here, with the data that it reads. Those that see the store claim items and
+            settle them, whatever becomes of this process. One that dies is replaced; of ours, also one that
+            does not end at its deadline.
         chunksize
             How many items a process gets at once; left out, so many as take about a tenth of a second.
         return_exceptions
@@ -488,6 +490,11 @@ class DurableFunction(Generic[P, R]):
             return self.name, self.version, self.__wrapped__
         code = self.code()
         return self.name, self.version, code.digest, {each.path: each.read() for each in code.captures}
+
+    @property
+    def world(self) -> World | None:
+        """Where an older version's code finds its helpers; None for code that lives here."""
+        return None if self._stored is None else self._stored().world
 
     @property
     def is_stored(self) -> bool:

@@ -33,7 +33,7 @@ class Sent(NamedTuple):
     attempt: Attempt | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Loading:
     """Items that go together."""
 

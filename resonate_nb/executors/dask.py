@@ -21,6 +21,7 @@ from resonate_nb.errors import ClusterLost, UnfitWorker, UsageError
 from resonate_nb.executors import guests
 from resonate_nb.executors.consignments import Claimed, Unclaimed
 from resonate_nb.executors.fitness import Folder, Needs
+from resonate_nb.executors.flights import Size, fly
 from resonate_nb.executors.travelling import Ways, luggage
 
 if TYPE_CHECKING:
@@ -30,11 +31,10 @@ if TYPE_CHECKING:
 
     from resonate_nb.executors.consignments import Consignment, Loading
     from resonate_nb.executors.travelling import Chunk, Luggage, Returned
-    from resonate_nb.many.items import Finished, Items
+    from resonate_nb.many.items import Finished, Item, Items
     from resonate_nb.many.rates import Rate
 
 _SLICE_SECONDS = 0.2  # a wait can be interrupted this often
-_CHUNK_SECONDS = 0.1  # that the items of one task are to take together
 _MOST = 500  # items of one task
 _AHEAD = 2  # tasks for each thread of the workers: one runs, one is there when it ends
 _COUNT_SECONDS = 1.0  # between two counts of the workers' threads
@@ -54,17 +54,26 @@ class Dask:
     chunksize: int | None = None  # items of one task; None: so many as take about a tenth of a second
 
     def run(self, items: Items, rate: Rate) -> Iterator[Finished]:
-        """Yield each item as it comes to its end."""
+        """Yield each item as it comes to its end; where all are settled, the cluster hears nothing."""
         if self.client.asynchronous:
             raise UsageError("a map needs a client that is not asynchronous: Client(address)")
+        for found, missing in items.rounds():
+            yield from found
+            if missing:
+                yield from self._compute(items, missing, rate)
+
+    def _compute(self, items: Items, missing: list[Item], rate: Rate) -> Iterator[Finished]:
+        """Yield what is missing, and the items of all further rounds."""
         secret = secrets.token_bytes(_SECRET_BYTES)
         folder = self._shared_folder(items)
         try:
             sent = luggage(items.function, items.execution, secrets.token_hex(8), secret, folder)
             ways = Ways(secret)
             line = Claimed(items, ways, rate) if folder is None else Unclaimed(items, ways)
-            with line, _Flight(self, sent, line) as flight:
-                yield from _run(items, rate, line, flight)
+            line.add(missing)
+            size = Size(self.chunksize, min(_MOST, rate.ahead))
+            with line, _Flight(self, sent, line, size) as flight:
+                yield from fly(items, rate, line, flight)
         finally:
             if folder is not None:
                 folder.remove_token()
@@ -97,33 +106,16 @@ class Dask:
         return None
 
 
-def _run(items: Items, rate: Rate, line: Consignment, flight: _Flight) -> Iterator[Finished]:
-    rounds, exhausted = items.rounds(), False
-    while True:
-        while line.in_line and flight.has_room and rate.wait(most=_SLICE_SECONDS if flight else None):
-            yield from flight.depart()
-        yield from flight.landed(wait=False)
-        if flight.has_room and (items.wanted or not flight) and not exhausted and not line.in_line:
-            found, missing = next(rounds, (None, []))
-            exhausted = found is None
-            yield from found or ()
-            line.add(missing)
-        elif flight:
-            yield from flight.landed(wait=True)
-        elif not line:
-            return
-        if not line.in_line:
-            yield from line.elsewhere(wait=not flight)
-
-
 class _Flight:
     """The tasks that the cluster has."""
 
-    def __init__(self, executor: Dask, sent: Luggage, line: Consignment) -> None:
+    def __init__(self, executor: Dask, sent: Luggage, line: Consignment, size: Size) -> None:
         self._client, self._sent, self._line = executor.client, sent, line
-        self._most, self._size = executor.workers, _Size(executor.chunksize)
+        self._most, self._size = executor.workers, size
         self._under_way: dict[Future, Loading] = {}
         self._done: SimpleQueue[Future] = SimpleQueue()
+        self._suspects = 0  # items that go next, each with nothing beside it
+        self._alone: Loading | None = None  # the last of those that went
         self._threads, self._counted = 0, 0.0
         self._hopeless_since: float | None = None
         self._luggage: Future = self._submit(_same, sent, key=f"code-of-{sent.name}-{sent.key}")
@@ -148,11 +140,15 @@ class _Flight:
             self._threads = sum(self._client.nthreads().values())
             self._counted = time.monotonic()
             self._say_if_hopeless()
+        if self._suspects or self._alone in self._under_way.values():
+            return not self
         return len(self) < (self._most or _AHEAD * max(self._threads, 1))
 
     def depart(self) -> Iterator[Finished]:
         """Send the next items, or yield those that need not go."""
-        loading = self._line.load(self._size.items)
+        loading = self._line.load(1 if self._suspects else self._size.items)
+        if self._suspects:
+            self._suspects, self._alone = self._suspects - 1, loading
         yield from loading.finished
         if loading.sent:
             key = f"{self._sent.name}-{secrets.token_hex(8)}"
@@ -162,33 +158,37 @@ class _Flight:
 
     def landed(self, *, wait: bool) -> Iterator[Finished]:
         """Yield the items of tasks that are done, after waiting for one."""
+        done = self._wait(_SLICE_SECONDS if wait else 0.0)
+        for future in done:
+            if future.status not in {"finished", "error"}:
+                raise ClusterLost(self._sent.name, f"dropped what it was to compute ({future.status})")
+        finished = [future for future in done if future.status == "finished"]
+        landed: list[Finished] = []  # all of them, settled, before anybody hears of the first
+        for future, returned in zip(finished, self._client.gather(finished), strict=True):
+            landed += self._line.unload(self._under_way.pop(future), returned)
+            self._hear(returned)
+        yield from landed
+        for future in done:
+            if future.status == "error":
+                error = future.exception()
+                yield from self._failed(self._under_way.pop(future), error)
+
+    def _wait(self, seconds: float) -> list[Future]:
+        """Return the tasks that are done, after waiting for one."""
+        done: list[Future] = []
         while self._under_way:
             try:
-                future = self._done.get(timeout=_SLICE_SECONDS if wait else 0)
+                done.append(self._done.get(timeout=0 if done else seconds))
             except Empty:
-                end_if_over()
-                return
-            wait = False
-            yield from self._received(future)
-
-    def _received(self, future: Future) -> Iterator[Finished]:
-        loading = self._under_way[future]
-        if future.status == "finished":
-            returned: Returned = self._client.gather(future)
-            del self._under_way[future]
-            self._hear(returned)
-            yield from self._line.unload(loading, returned)
-        elif future.status == "error":
-            error = future.exception()
-            del self._under_way[future]
-            yield from self._failed(loading, error)
-        else:
-            raise ClusterLost(self._sent.name, f"dropped what it was to compute ({future.status})")
+                break
+        if not done:
+            end_if_over()
+        return done
 
     def _failed(self, loading: Loading, error: BaseException) -> Iterator[Finished]:
-        if isinstance(error, KilledWorker) and len(loading.sent) > 1:
-            self._size.alone()  # one of them kills whoever computes it
-            self._line.again(loading)
+        if isinstance(error, KilledWorker) and loading is not self._alone:
+            self._line.again(loading)  # one of them, or what waited beside it, kills whoever computes it
+            self._suspects += len(loading.sent)
         elif isinstance(error, KilledWorker):
             yield from self._line.lost(loading, error)
         else:
@@ -221,26 +221,6 @@ class _Flight:
             self._line.execution.say(
                 f"{self._sent.name}: waiting for a worker, of which the cluster has none"
             )
-
-
-class _Size:
-    """How many items go in one task."""
-
-    def __init__(self, chosen: int | None) -> None:
-        self._chosen = chosen
-        self.items = chosen or 1
-        self._seconds = 0.0  # that an item takes, lately
-
-    def alone(self) -> None:
-        """Let each item go in a task of its own from now on."""
-        self._chosen = self.items = 1
-
-    def took(self, seconds: float) -> None:
-        """Hear how long an item took in its task."""
-        self._seconds = seconds if not self._seconds else (self._seconds + seconds) / 2
-        if self._chosen is None:
-            wanted = int(_CHUNK_SECONDS / max(self._seconds, 1e-6))
-            self.items = max(1, min(_MOST, wanted, 2 * self.items))
 
 
 def _compute(sent: Luggage, chunk: Chunk) -> Returned:

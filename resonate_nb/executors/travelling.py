@@ -162,7 +162,7 @@ def luggage(
     """
     code = function.code()
     try:
-        sent = send_code(function.__wrapped__, code, function.options())
+        sent = send_code(function.__wrapped__, code, function.options(), function.world)
     except Exception as error:  # parts pickle themselves, by code of anybody
         raise UsageError(
             f"{function.name} can't be sent to workers: {error}. Mend that, or compute it here"

@@ -132,6 +132,10 @@ class World:
                 made.__dict__.update({key: there[key] for key in _OF_A_MODULE if key in there})
         return self.modules[name]
 
+    def has(self, function: types.FunctionType) -> bool:
+        """Return whether a function finds its globals in this world."""
+        return any(vars(module) is function.__globals__ for module in self.modules.values())
+
     def find(self, module: str, qualified_name: str) -> object | None:
         """Return what this world has under a dotted name in a module of the user's own, or None."""
         found: object = self.modules.get(module)

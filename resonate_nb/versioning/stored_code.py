@@ -74,18 +74,22 @@ class Sent:
     durables: tuple[Any, ...]  # the durable functions that it calls
 
 
-def send_code(function: Callable[..., Any], code: Fingerprint, options: Mapping[str, Any]) -> Sent:
+def send_code(
+    function: Callable[..., Any], code: Fingerprint, options: Mapping[str, Any], world: World | None
+) -> Sent:
     """Return a function of the user's own with all that `load_code` needs to call it abroad.
+
+    A function of an older version has its names in a `world`.
 
     Raises
     ------
     Exception
         As `dump_code`.
     """
-    pickler = _Pickler(code.captures, MOST_BYTES_ABROAD)
+    pickler = _Pickler(code.captures, MOST_BYTES_ABROAD, world)
     data = [(*found, each.read()) for each in code.captures if (found := _name_in_module(each)) is not None]
     content = pickler.dumped((function, _kept_captures(code.captures), data))
-    of_options = _Pickler(code.captures, MOST_BYTES)
+    of_options = _Pickler(code.captures, MOST_BYTES, world)
     how = of_options.dumped(dict(options))
     return Sent(
         content,
@@ -133,7 +137,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         DISPATCH, cloudpickle.Pickler.dispatch_table
     )
 
-    def __init__(self, captures: Iterable[Capture], most: int) -> None:
+    def __init__(self, captures: Iterable[Capture], most: int, world: World | None = None) -> None:
+        self._world = world
         self._file = _Bounded(most)
         super().__init__(self._file, protocol=5, buffer_callback=self._in_band)
         self.descriptions: dict[str, str] = {}
@@ -192,7 +197,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             if isinstance(registry, types.MappingProxyType):  # of functools.singledispatch
                 return World.dispatching, (registry[object],), dict(registry), None, None, World.fill_registry
             return function_by_value(obj) if lives_in_module(obj) else self._dynamic_function_reduce(obj)
-        if not lives_in_module(obj):
+        if not lives_in_module(obj) and not (self._world is not None and self._world.has(obj)):
             raise pickle.PicklingError(f"the names that {obj.__qualname__} reads are in no module")
         _refuse_imports_of_own_modules(obj)
         common = {name: getattr(obj, name) for name in FUNCTION_ATTRIBUTES if hasattr(obj, name)}

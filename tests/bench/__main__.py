@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.bench import calls, cells, edits, inside, many, protocol, steps
+from tests.bench import calls, cells, dask, edits, inside, many, protocol, steps
 
 SUBJECTS = {
     "calls": calls,
@@ -10,10 +10,12 @@ SUBJECTS = {
     "cells": cells,
     "inside": inside,
     "many": many,
+    "dask": dask,
     "protocol": protocol,
     "steps": steps,
 }
 
-for name in sys.argv[1:] or SUBJECTS:
-    print(f"\n{name}: {SUBJECTS[name].__doc__}\n")
-    SUBJECTS[name].main()
+if __name__ == "__main__":  # the workers of a cluster import this module, too
+    for name in sys.argv[1:] or SUBJECTS:
+        print(f"\n{name}: {SUBJECTS[name].__doc__}\n")
+        SUBJECTS[name].main()

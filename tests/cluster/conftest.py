@@ -1,8 +1,8 @@
 """A real cluster of two worker processes with one thread each, and a store of its own for each test."""
 
 import os
-import warnings
 
+import dask
 import pytest
 from distributed import Client, LocalCluster
 
@@ -12,7 +12,7 @@ from resonate_nb.resonate import Resonate
 @pytest.fixture(scope="session")
 def cluster():
     with (
-        warnings.catch_warnings(),
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),  # deaths of workers under one task
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, scheduler_port=0) as cluster,
     ):
         yield cluster

@@ -78,6 +78,37 @@ def test_calls_inside_a_body_are_kept_in_the_notebooks_store(client, root):
     assert [each.fingerprint for each in inner.versions()] == [inner.code().digest]
 
 
+def test_an_older_version_is_computed_with_its_own_code(client, root):
+    def numbered(version, factor):
+        @root.durable(name="numbered", version=version)
+        def body(x):
+            return (x, factor)
+
+        return body
+
+    older = numbered(1, "old")
+    assert older(0) == (0, "old")
+
+    @root.durable(name="numbered", version=2)
+    def newer(x):
+        return (x, "new")
+
+    assert newer.map([1, 2], executor=client, progress=False) == [(1, "new"), (2, "new")]
+    assert newer.at(1).map([1, 2], executor=client, progress=False) == [(1, "old"), (2, "old")]
+    assert older.map([0, 1, 2], progress=False) == [(n, "old") for n in range(3)]
+
+
+def test_closures_of_the_same_code_keep_their_own_data(client, root):
+    def made(k):
+        @root.durable(name="times")
+        def times(x):
+            return k * x
+
+        return times
+
+    assert [made(k).map([1, 2], executor=client, progress=False) for k in (2, 3)] == [[2, 4], [3, 6]]
+
+
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     """A module of the user's own that the workers don't have."""
@@ -128,6 +159,7 @@ def _see(folder):
 
 def _see_no_more(folder):
     sys.path.remove(folder)
+    sys.modules.pop("their_helpers", None)
 
 
 def test_a_module_that_the_workers_lack_is_named(client, root, module):
@@ -137,6 +169,25 @@ def test_a_module_that_the_workers_lack_is_named(client, root, module):
 
     with pytest.raises(UnfitWorker, match=r"worker tcp://.* lacks the module their_helpers, which arguments"):
         see.map([module.Shape(1)], executor=client, progress=False)
+
+
+def test_an_argument_whose_class_is_another_one_there_is_refused(client, root, module, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "their_helpers.py").write_text("class Shape:\n    def area(self):\n        return -1\n")
+    client.run(_see, str(other))
+
+    @root.durable(name="measure")
+    def measure(thing):
+        return thing.n
+
+    try:
+        with pytest.raises(
+            UsageError, match=r"what reached worker tcp://.* is not what was sent as 'measure@"
+        ):
+            measure.map([module.Shape(1)], executor=client, progress=False)
+    finally:
+        client.run(_see_no_more, str(other))
 
 
 def test_a_library_that_the_workers_lack_is_named(client, root, tmp_path, monkeypatch):

@@ -7,9 +7,12 @@ import subprocess
 import sys
 import time
 
+from distributed import KilledWorker
+
 from resonate_nb.promise import State
 from resonate_nb.store.base import Query
 
+LINE = 16  # bytes of one mark
 KERNEL = """
 import os, sys, time
 from distributed import Client
@@ -19,7 +22,7 @@ FOLDER = os.getcwd()
 @durable
 def work(x, seconds):
     with open(FOLDER + "/marks", "a") as marks:
-        marks.write(f"{x} {os.getpid()}\\n")
+        marks.write(f"{x:6d} {os.getpid():8d}\\n")
     time.sleep(seconds)
     return x * x
 if __name__ == "__main__":
@@ -40,6 +43,12 @@ def marks(folder):
     return [tuple(map(int, line.split())) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def marked(folder):
+    """Return how many lines there are, without reading them."""
+    path = folder / "marks"
+    return path.stat().st_size // LINE if path.exists() else 0
+
+
 def settled(root):
     query = Query(prefix="work@", state=State.RESOLVED, limit=20_000)
     return root.execution.store.list(query, 0).promises
@@ -57,7 +66,7 @@ def test_what_a_killed_worker_had_is_computed_by_another(client, root, tmp_path)
     process = subprocess.Popen(
         command(tmp_path, client, 30, 0.05, 3), cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )
-    wait_until(lambda: len(marks(tmp_path)) > 5, process)
+    wait_until(lambda: marked(tmp_path) > 5, process)
     os.kill(marks(tmp_path)[-1][1], signal.SIGKILL)
     answer, _ = process.communicate(timeout=60)
     assert int(answer) == sum(n * n for n in range(30))
@@ -66,25 +75,53 @@ def test_what_a_killed_worker_had_is_computed_by_another(client, root, tmp_path)
     client.wait_for_workers(2, timeout=60)
 
 
+def test_an_item_that_kills_its_workers_fails_alone(client, root):
+    @root.durable(name="work")
+    def work(x):
+        if x == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x
+
+    values = work.map(range(6), executor=client, chunksize=3, progress=False, return_exceptions=True)
+    assert values[:3] + values[4:] == [0, 1, 2, 4, 5]
+    assert isinstance(values[3], KilledWorker), values[3]
+    assert len(settled(root)) == 5
+    client.wait_for_workers(2, timeout=60)
+
+
+def test_an_interrupt_keeps_what_was_done_and_takes_back_the_rest(client, root, tmp_path):
+    process = subprocess.Popen(
+        command(tmp_path, client, 500, 0.05, 4), cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: marked(tmp_path) > 5, process)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert "KeyboardInterrupt" in told
+    wait_until(lambda: len(settled(root)) == len(marks(tmp_path)))
+    begun = len(marks(tmp_path))
+    time.sleep(0.3)
+    assert len(marks(tmp_path)) == begun < 100
+
+
 def test_what_finished_while_the_kernel_was_dead_is_found(client, root, tmp_path):
     process = subprocess.Popen(
-        command(tmp_path, client, 8, 1.0, 1), cwd=tmp_path, stdout=subprocess.PIPE, text=True
+        command(tmp_path, client, 4, 1.5, 1), cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )
-    wait_until(lambda: len(marks(tmp_path)) == 2, process)
+    wait_until(lambda: marked(tmp_path) == 2, process)
     process.kill()
     process.communicate(timeout=30)
-    assert len(settled(root)) == 0
+    assert len(settled(root)) < 2
     wait_until(lambda: len(settled(root)) == 2)  # by the workers, for nobody
     done = subprocess.run(
-        command(tmp_path, client, 8, 1.0, 1),
+        command(tmp_path, client, 4, 1.5, 1),
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    assert int(done.stdout) == sum(n * n for n in range(8))
-    assert sorted(x for x, _ in marks(tmp_path)) == list(range(8))
+    assert int(done.stdout) == sum(n * n for n in range(4))
+    assert sorted(x for x, _ in marks(tmp_path)) == list(range(4))
 
 
 def test_ten_thousand_items_survive_five_kills_of_the_kernel(client, root, tmp_path):
@@ -92,7 +129,7 @@ def test_ten_thousand_items_survive_five_kills_of_the_kernel(client, root, tmp_p
     order = command(tmp_path, client, count, 0, 100)
     for wanted in sorted(chance.sample(range(500, 9_000), 5)):
         process = subprocess.Popen(order, cwd=tmp_path, stdout=subprocess.PIPE)
-        wait_until(lambda wanted=wanted: len(marks(tmp_path)) >= wanted, process)
+        wait_until(lambda wanted=wanted: marked(tmp_path) >= wanted, process)
         process.kill()
         kills += 1
         process.communicate(timeout=30)
