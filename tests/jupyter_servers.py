@@ -17,12 +17,14 @@ ENABLED = {"ServerApp": {"jpserver_extensions": {"resonate_nb.server.jupyter": T
 
 
 @contextmanager
-def jupyter_server(home, *, token, base_url="/", command="server", python=sys.executable, env=None, **more):
+def jupyter_server(
+    home, *, token, base_url="/", command="server", python=sys.executable, env=None, enabled=ENABLED, **more
+):
     """Run a server whose root is `home`; give its address."""
     port = free_port()
     configuration = home / ".config"
     configuration.mkdir(exist_ok=True)
-    (configuration / "jupyter_server_config.json").write_text(json.dumps(ENABLED))
+    (configuration / "jupyter_server_config.json").write_text(json.dumps(enabled))
     arguments = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,

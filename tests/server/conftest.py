@@ -15,6 +15,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from tests.installing import alone
+
 TOKEN = "the token of these tests"
 
 
@@ -87,13 +89,19 @@ def server(serve):
 @pytest.fixture(scope="session")
 def node_packages():
     """The folder with Resonate's TypeScript SDK installed in it."""
-    folder = Path(__file__).parent / "reference"
-    if not (folder / "node_modules").exists():
-        assert shutil.which("npm"), "Node and npm are needed: the test command installs them"
-        arguments = ["--no-package-lock", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(
-            ["npm", "install", *arguments], cwd=folder, check=True, timeout=300, capture_output=True
-        )
+    return npm_installed("reference")
+
+
+def npm_installed(name):
+    """Return a folder beside this file with what its `package.json` names installed in it."""
+    folder = Path(__file__).parent / name
+    with alone():
+        if not (folder / "node_modules").exists():
+            assert shutil.which("npm"), "Node and npm are needed: the test command installs them"
+            arguments = ["--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+            subprocess.run(
+                ["npm", "install", *arguments], cwd=folder, check=True, timeout=300, capture_output=True
+            )
     return folder
 
 
