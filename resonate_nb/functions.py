@@ -15,7 +15,7 @@ from resonate_nb.corridor import naming
 from resonate_nb.corridor.binding import bound_call
 from resonate_nb.corridor.children import Place, drawn_place, next_place
 from resonate_nb.corridor.naming import Opaque
-from resonate_nb.corridor.shortcut import UNCHANGING, Shortcut
+from resonate_nb.corridor.shortcut import Shortcut
 from resonate_nb.corridor.work import Work
 from resonate_nb.decorating import (
     checked_generator,
@@ -57,7 +57,7 @@ R = TypeVar("R")
 
 # Attributes.
 _OF_THE_CODE = frozenset(
-    {"_execution", "_binding", "_known", "_repeats", "_stored", "_function", "is_async", "is_generator"}
+    {"_execution", "_binding", "_known", "_stored", "_function", "is_async", "is_generator"}
 )
 
 
@@ -115,7 +115,8 @@ class DurableFunction(Generic[P, R]):
         self._timeout = None if timeout is None else milliseconds(timeout)
         self._mutates = checked_mutates(self.name, mutates, signature.parameters)
         self._stored: Callable[[], LoadedCode] | None = None  # gives the code of an older version
-        self._known = KnownCalls()
+        content = self._scheme is None and self._binding.defaults_never_change
+        self._known = KnownCalls() if content else None
         self.is_async = inspect.iscoroutinefunction(plain)
         self.is_generator = checked_generator(self.name, plain, retry, mutates)
         if self.is_async:
@@ -353,10 +354,12 @@ class DurableFunction(Generic[P, R]):
         id: str | Place | None,
     ) -> Work:
         """Return the work of a call, the very same as before where that is certain."""
-        key = key_of(args, kwargs) if id is None and self._repeats and not code.captures else None
-        if key is None:
+        known, first = self._known, self._first
+        repeats = id is None and known is not None and self._stored is None and not code.captures
+        key = key_of((*first.args, *args), {**first.kwargs, **kwargs}) if repeats else None
+        if key is None or known is None:
             return self._work(code, args, kwargs, id).under(execution.prefix)
-        works = self._known.works(code, execution)
+        works = known.works(code, execution)
         work = works.get(key)
         if work is None:
             work = self._work(code, args, kwargs, id, Shortcut()).under(execution.prefix)
@@ -364,13 +367,6 @@ class DurableFunction(Generic[P, R]):
         elif self.version is not None:
             self._version(code)  # its number may be pinned to other code by now
         return work
-
-    @functools.cached_property
-    def _repeats(self) -> bool:
-        """Whether calls with equal numbers and texts are the same work as long as the code is the same."""
-        first = self._first.args or self._first.kwargs or self._stored is not None
-        defaults = self._binding.defaults.values()
-        return not first and self._scheme is None and all(type(each) in UNCHANGING for each in defaults)
 
     def remember(self) -> None:
         """Keep the version that a call runs now, without calling."""

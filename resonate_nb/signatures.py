@@ -5,6 +5,8 @@ from __future__ import annotations
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
+from resonate_nb.corridor.shortcut import UNCHANGING
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from inspect import Signature
@@ -31,6 +33,11 @@ class Binding:
             | {each.name: each.default for each in others}
             for count in range(len(plain) + 1)
         ]  # by the number of arguments that are given by position
+
+    @property
+    def defaults_never_change(self) -> bool:
+        """Whether all defaults are numbers, texts and their like."""
+        return all(type(each) in UNCHANGING for each in self.defaults.values())
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments by name, in the order of the parameters.
