@@ -33,7 +33,7 @@ class Item(ABC):
     tells = True  # whether its end is told, so that nobody has to look for it
 
     def __init__(self, given: object) -> None:
-        self.given = given
+        self.given: Any = given
         self.outcome: Outcome | None = None  # what it gave, once that was looked at
         self.under_way = UnderWay()
 
@@ -57,6 +57,14 @@ class Item(ABC):
         """Return when what it gave was settled, in milliseconds since the epoch; 0 if that is not known."""
         return self.under_way.settled_at
 
+    def has_asked(self) -> bool:
+        """Return whether it has asked for something durable so far."""
+        return bool(self.under_way.ids) or self.settled_at() > 0
+
+    def waits(self) -> bool:
+        """Return whether it goes on because what it waits for is not settled yet."""
+        return self.under_way.waits
+
     def cancel(self) -> None:
         """Cancel the promise that it stands for; this is none, but may have some under way."""
         return
@@ -67,32 +75,42 @@ class Item(ABC):
         return variables
 
 
-class Submitted(Item):
-    """A handle: it began elsewhere, and goes on whoever waits for it."""
+class _Promised:
+    """What the item of a handle knows from its promise: it began elsewhere, and goes on whoever waits."""
 
-    def __init__(self, handle: Handle[Any]) -> None:
-        super().__init__(handle)
-        self._handle = handle
-
-    def begin(self, context: Context | None, tell: Callable[[], object]) -> None:
-        """Ask to be told of its end."""
-        self.tells = self._handle.on_done(tell)
-
-    def look(self) -> None:
-        """Look into the store, or at the thread that computes it."""
-        self.outcome = self._handle.look()
-
-    def interrupt(self) -> None:
-        """Leave it alone."""
+    given: Handle[Any]
 
     def settled_at(self) -> int:
         """Return what its promise says."""
-        return self._handle.settled_at()
+        return self.given.settled_at()
+
+    def has_asked(self) -> bool:
+        """Return True: it stands for something durable."""
+        return True
+
+    def waits(self) -> bool:
+        """Return whether its promise is not settled yet."""
+        return not self.settled_at()
 
     def cancel(self) -> None:
         """Cancel its promise, wherever it is computed."""
         with suppress(NoSuchPromise):  # forgotten meanwhile
-            self._handle.cancel()
+            self.given.cancel()
+
+
+class Submitted(_Promised, Item):
+    """A handle, in synchronous code."""
+
+    def begin(self, context: Context | None, tell: Callable[[], object]) -> None:
+        """Ask to be told of its end."""
+        self.tells = self.given.on_done(tell)
+
+    def look(self) -> None:
+        """Look into the store, or at the thread that computes it."""
+        self.outcome = self.given.look()
+
+    def interrupt(self) -> None:
+        """Leave it alone."""
 
 
 class Called(Item):
@@ -166,21 +184,8 @@ class Awaited(Item):
             self._awaitable.close()  # nobody will await it, and that is no mistake
 
 
-class AwaitedHandle(Awaited):
+class AwaitedHandle(_Promised, Awaited):
     """A handle, in asynchronous code."""
-
-    def __init__(self, handle: Handle[Any]) -> None:
-        super().__init__(handle)
-        self._handle = handle
-
-    def settled_at(self) -> int:
-        """Return what its promise says."""
-        return self._handle.settled_at()
-
-    def cancel(self) -> None:
-        """Cancel its promise, wherever it is computed."""
-        with suppress(NoSuchPromise):  # forgotten meanwhile
-            self._handle.cancel()
 
 
 async def _await(awaitable: Awaitable[object]) -> object:

@@ -14,14 +14,16 @@ from resonate_nb.promise import NEVER
 from resonate_nb.store.operations import GiveUp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from resonate_nb.beside.items import Item
     from resonate_nb.corridor.context import Context
     from resonate_nb.corridor.work import Outcome
     from resonate_nb.execution import Execution
 
-_GRACE_SECONDS = 0.5  # for others to say that they were settled earlier, and for losers to end by themselves
+_GRACE_SECONDS = 0.5  # for losers to end by themselves, before they are interrupted
+_BEGIN_SECONDS = 1.0  # for competitors of a resumed race to ask for something durable
+_LOOK_SECONDS = 10.0  # for them to see whether that is settled
 _SOON_MILLISECONDS = 10_000  # a timer that passes sooner is waited for, also where nobody answers questions
 
 
@@ -78,8 +80,9 @@ class Race:
         """Let all run until one has won, and return what it gives."""
         resumed = self._begin()
         self._beside.wait(self._decidable)
-        if resumed:  # others may have been settled earlier, while no kernel ran
-            self._beside.wait(self._beside.all_ended, _GRACE_SECONDS)
+        if resumed:
+            for enough, seconds in self._patience:
+                self._beside.wait(enough, seconds)
         return self._decided().deliver()
 
     async def decide_async(self) -> object:
@@ -87,7 +90,8 @@ class Race:
         resumed = self._begin()
         await self._beside.wait_async(self._decidable)
         if resumed:
-            await self._beside.wait_async(self._beside.all_ended, _GRACE_SECONDS)
+            for enough, seconds in self._patience:
+                await self._beside.wait_async(enough, seconds)
         return self._decided().deliver()
 
     def end(self) -> None:
@@ -116,6 +120,18 @@ class Race:
         context = cast("Context", current())
         self._beside.begin([context.beside(f".{number}") for number in range(1, len(self._items) + 1)])
         return context.attempt > 1
+
+    @property
+    def _patience(self) -> tuple[tuple[Callable[[], bool], float], ...]:
+        """How long one has not won who was settled while no kernel ran: others may have been so earlier."""
+        return (self._all_asked, _BEGIN_SECONDS), (self._all_known, _LOOK_SECONDS)
+
+    def _all_asked(self) -> bool:
+        return all(item.outcome is not None or item.has_asked() for item in self._items)
+
+    def _all_known(self) -> bool:
+        asked = [item for item in self._items if item.outcome is None and item.has_asked()]
+        return all(item.waits() for item in asked)
 
     def _decidable(self) -> bool:
         """Return whether somebody has won, or nobody can before a person answers elsewhere."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from resonate_nb.beside.placing import placed
 from resonate_nb.corridor.context import current
 from resonate_nb.corridor.deadlines import end_if_over
-from resonate_nb.corridor.under_way import note_settled, under_way
+from resonate_nb.corridor.under_way import note_settled, note_waiting, under_way
 from resonate_nb.corridor.work import describe
 from resonate_nb.durations import milliseconds
 from resonate_nb.errors import Diverged, NoSuchPromise, PromiseConflict
@@ -33,6 +33,7 @@ def sleep(execution: Execution, duration: Duration, id: str | None) -> None:
     timer.open()
     with under_way(timer.id, due=timer.due), standing_aside():
         while not timer.passed():
+            note_waiting()
             end_if_over()
             execution.store.wait_for_change(timer.slice())
     timer.deliver()
@@ -44,7 +45,8 @@ async def asleep(execution: Execution, duration: Duration, id: str | None) -> No
     with under_way(timer.id):
         await execution.steps.run(timer.open)
     with under_way(timer.id, due=timer.due):
-        while not await execution.steps.run(timer.passed):  # noqa: ASYNC110 (it passes in the store)
+        while not await execution.steps.run(timer.passed):
+            note_waiting()
             await asyncio.sleep(timer.slice())
     timer.deliver()
 
@@ -54,7 +56,7 @@ class Timer:
 
     def __init__(self, execution: Execution, duration: Duration, id: str | None) -> None:
         self._execution = execution
-        length, now, context = milliseconds(duration), execution.clock.now(), current()
+        length, context, self._now = milliseconds(duration), current(), execution.clock.now()
         place = placed("sleep", id)
         self._explicit = place is None
         self.id = execution.prefix + str(id) if place is None else place.id
@@ -68,7 +70,7 @@ class Timer:
             tags |= {"rnb:parent": context.id, "rnb:origin": context.origin}
         if place is not None:
             tags |= {CHILD_TAG: "true", **place.tags}
-        self._promise = Promise(id=self.id, tags=tags, timeout_at=now + length)
+        self._promise = Promise(id=self.id, tags=tags, timeout_at=self._now + length)
 
     @property
     def due(self) -> int:
@@ -85,7 +87,7 @@ class Timer:
         """
         wanted, store = self._promise, self._execution.store
         unless = frozenset[State]() if self._explicit else _UNLESS
-        opened = Open(promise=wanted, now=self._execution.clock.now(), unless=unless, power_safe=True)
+        opened = Open(promise=wanted, now=self._now, unless=unless, power_safe=True)
         self._promise, _ = store.do(opened)
         self._guard(wanted)
 

@@ -11,7 +11,7 @@ from resonate_nb.corridor.called import note_called
 from resonate_nb.corridor.context import Context, attributed, current
 from resonate_nb.corridor.deadlines import end_if_over
 from resonate_nb.corridor.failures import Failures
-from resonate_nb.corridor.under_way import note_settled
+from resonate_nb.corridor.under_way import note_settled, note_waiting
 from resonate_nb.corridor.work import Bound
 from resonate_nb.errors import PromiseTimedOut
 from resonate_nb.opened import file_events
@@ -109,7 +109,10 @@ class Claiming:
             raise PromiseTimedOut(turn.work.id)
         if entry is not None:
             note_called(entry.promise)
+        if isinstance(entry, Delivered):
             note_settled(entry.promise)
+        else:
+            note_waiting()
         return entry
 
     def _ask(self, turn: Turn) -> Delivered | Attempt | None:

@@ -17,6 +17,7 @@ class UnderWay:
 
     def __init__(self) -> None:
         self.ids: dict[str, None] = {}  # in the order in which they were begun
+        self.waits = False  # whether it found something that is not settled yet
         self.due: int | None = None  # when a timer that it only waits for passes
         self.settled_at = 0  # of the latest promise that was delivered to it; milliseconds since the epoch
         self.outer = _innermost.get()
@@ -45,6 +46,14 @@ def under_way(id: str, *, due: int | None = None) -> Iterator[None]:
         _forget(noting, id)
         raise
     _forget(noting, id)
+
+
+def note_waiting() -> None:
+    """Note that what is asked for is not settled yet."""
+    noting = _innermost.get()
+    if noting is not None:
+        for each in _and_around(noting):
+            each.waits = True
 
 
 def note_settled(promise: Promise) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from resonate_nb.corridor.context import Numbering, current
 from resonate_nb.corridor.deadlines import end_if_over
-from resonate_nb.corridor.under_way import note_settled, under_way
+from resonate_nb.corridor.under_way import note_settled, note_waiting, under_way
 from resonate_nb.corridor.work import describe
 from resonate_nb.durations import milliseconds
 from resonate_nb.enquiry.questions import QUESTION, Question, question_of
@@ -108,6 +108,7 @@ def ask(execution: Execution, stage: Stage, question: Question, policy: Policy) 
         asked.show()
         with asked.waiting():
             while not asked.settled():
+                note_waiting()
                 end_if_over()
                 execution.store.wait_for_change(_SLICE_SECONDS)
     return asked.deliver()
@@ -122,7 +123,8 @@ async def aask(execution: Execution, stage: Stage, question: Question, policy: P
         await asyncio.to_thread(asked.announce, posted)  # a thread goes on, also for a cancelled task
         asked.show()
         with asked.waiting():
-            while not asked.settled():  # noqa: ASYNC110 (what is waited for happens in other processes)
+            while not asked.settled():
+                note_waiting()
                 await asyncio.sleep(_ASYNC_SLICE_SECONDS)
     return asked.deliver()
 

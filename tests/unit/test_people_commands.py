@@ -89,3 +89,12 @@ def test_waiting_ends_when_the_promise_is_settled(run, root):
     run("reject", "ask/t.1")
     assert run("wait", "ask/t.1") == (1, "rejected\n")
     assert run("wait", "absent")[0] == 1
+
+
+def test_waiting_ends_after_its_time_with_the_exit_code_of_what_is_pending(run, root):
+    root.execution.store.do(Create(promise=Promise(id="slow"), now=root.execution.clock.now()))
+
+    assert run("wait", "slow", "--timeout", "100ms") == (75, "slow: not settled after 100ms, it goes on\n")
+    assert run("wait", "slow", "--timeout", "soon")[0] == 2
+    assert run("resolve", "slow", "--value", "3")[0] == 0
+    assert run("wait", "slow", "--timeout", "0") == (0, "resolved with 3\n")
