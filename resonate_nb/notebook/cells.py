@@ -375,6 +375,8 @@ class CellRun:
         codec = self._execution.codec
         if (reason := self._remaking.obstacle(self._namespace)) is not None:
             raise NotToBeKept(reason)
+        if self._recorder.made_widgets and not self._options.asked:
+            raise NotToBeKept("it made widgets, which a replay would not bring back")
         draws = self._draws.to_keep()
         file_records.record_of(attempt.context.trace)
         self._surroundings.refuse_changes()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from resonate_nb.notebook.folding import Output
 
 NO_RESULT: Any = object()
+_PROGRESS = {"HBoxModel", "HTMLModel", "FloatProgressModel", "LayoutModel"}  # and their styles
 LONGEST_DRAIN = 0.2  # seconds that we wait for text that native code wrote past Python's streams
 
 
@@ -37,6 +38,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._streams: tuple[Any, ...] = ()
         self._hooks: ExitStack | None = None
+        self.made_widgets = False  # others than progress bars and our own: no replay brings them back
 
     def start(self) -> None:
         """Record from now on; starting twice is starting once."""
@@ -97,8 +99,12 @@ class Recorder:
                 message["content"],
                 message["parent_header"],
             )
-        if kind in KINDS and parent and parent.get("header", parent).get("msg_id") == self._cell:
+        if not parent or parent.get("header", parent).get("msg_id") != self._cell:
+            return
+        if kind in KINDS:
             self._record(kind, content)
+        elif kind == "comm_open":
+            self.made_widgets = self.made_widgets or _is_widget(content)
 
     def _on_frames(self, frames: Sequence[bytes], *_: Any, **__: Any) -> None:
         """Hear what a forked process sent: it comes through a pipe as frames, past `session.send`."""
@@ -176,6 +182,14 @@ def _show_result(displayhook: Any, output: Output, result: Any) -> None:
     displayhook.write_format_data(data, metadata)
     displayhook.log_output(data)
     displayhook.finish_displayhook()
+
+
+def _is_widget(opened: Mapping[str, Any]) -> bool:
+    """Return whether a comm belongs to a widget that a person can do something with."""
+    state = opened.get("data", {}).get("state", {})
+    model = state.get("_model_name", "")
+    ours = str(state.get("_anywidget_id", "")).startswith("resonate_nb")
+    return bool(model) and not (model in _PROGRESS or model.endswith("StyleModel") or ours)
 
 
 class _Depth(threading.local):

@@ -79,6 +79,18 @@ def test_a_cell_that_takes_less_than_the_digests_of_its_inputs_is_left_alone_unt
     assert ran(kernel) == ["1", "1", "2"]
 
 
+@pytest.mark.parametrize(
+    ("made", "times"),
+    [("display(ipywidgets.IntSlider())", 2), ("list(tqdm.notebook.tqdm(range(3)))", 1)],
+    ids=["a slider", "a progress bar"],
+)
+def test_a_cell_that_makes_widgets_runs_again_so_that_they_are_there_unless_they_tell_progress(
+    kernel, made, times
+):
+    twice(kernel, f"x = slow(1)\n{made};", setup=SETUP + "import ipywidgets, tqdm.notebook")
+    assert len(ran(kernel)) == times
+
+
 def test_a_header_asks_for_what_is_left_alone_otherwise(kernel):
     twice(kernel, "%%durable\nx = quick(1)")
     assert ran(kernel) == ["1"]
