@@ -1,6 +1,9 @@
 """Calls of the shapes through all doors that lead into this process, with their marks."""
 
 import asyncio
+import hashlib
+import itertools
+import json
 import os
 import sys
 import threading
@@ -56,6 +59,22 @@ class World:
         entries = self.store.get_many(promise.id for promise in found if promise.settled)
         return {id: record_of(entry.promise) for id, entry in entries.items()}
 
+    def note(self):
+        """Note what is settled and which bodies have run until now: `findings` compares the notes."""
+        with (self.folder / "notes").open("a") as notes:
+            notes.write(json.dumps([self.settled(), len(self.marks)]) + "\n")
+
+    def findings(self):
+        """Return ids of what was settled and changed, those that ran again, and those that ran last."""
+        with (self.folder / "notes").open() as lines:
+            notes = [json.loads(line) for line in lines]
+        changed, again, ran = [], [], []
+        for (before, since), (after, until) in itertools.pairwise(notes):
+            ran = self.marks[since:until]
+            changed += [id for id, record in before.items() if after.get(id) != record]
+            again += [id for id in ran if id in before]
+        return changed, again, ran
+
     def call(self, shape, door="call"):
         """Return what a call comes to, its exception in words; questions on the way are answered with yes."""
         with self._person() if shape.asks else nullcontext(), warnings.catch_warnings():
@@ -97,11 +116,12 @@ def answer_all():
 
 
 def record_of(promise):
-    """Return all that a settled record holds, as text that can be compared."""
+    """Return the digest of all that a settled record holds."""
     buffers = [(buffer.digest, buffer.size) for buffer in promise.value.buffers]
     value = (dict(promise.value.headers), promise.value.data.hex(), buffers)
     tags = sorted(promise.tags.items())
-    return repr((promise.state, tags, value, promise.timeout_at, promise.created_at, promise.settled_at))
+    times = promise.timeout_at, promise.created_at, promise.settled_at
+    return hashlib.sha256(repr((promise.state, tags, value, times)).encode()).hexdigest()
 
 
 async def _awaited(coroutine):

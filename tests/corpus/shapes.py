@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from resonate_nb import Constant, approve, current, durable, idempotency_key, opaque
+from resonate_nb import Constant, approve, current, durable, gather, idempotency_key, opaque, race, sleep
 
 CORPUS = {}
 EVERY_DOOR = ("call", "run", "submit", "cell")
@@ -125,6 +125,12 @@ class Account:
     def of_class(cls, balance):
         mark()
         return cls.rate * balance
+
+    @durable
+    def payments(self, count):
+        mark()
+        for _ in range(count):
+            yield self.balance, draw("payment")
 
     def __call__(self, x):
         mark()
@@ -374,3 +380,70 @@ def telling():
 
 
 shape("idempotency key", telling)
+
+
+@durable
+def gathered():
+    mark()
+    return gather(step.submit(0), lambda: step(1), lambda: draw("gathered") < 2)
+
+
+shape("gather inside", gathered, gives=[0, 2, True])
+
+
+@durable
+def racing():
+    mark()
+    return race(lambda: sleep("1h"), lambda: step(1))
+
+
+shape("race inside", racing, gives=2)
+
+
+@durable
+def napping():
+    mark()
+    sleep("20ms")
+    return step(1)
+
+
+shape("sleep inside", napping, gives=2)
+
+
+@durable(mutates=("items",))
+def appending(items):
+    mark()
+    items.append(step(1))
+    return items
+
+
+shape("argument that is changed as declared", appending, make=lambda: ([1],), gives=[1, 2])
+
+shape("generator of children by place", Account(10).payments, 2, take=list, doors=OF_GENERATORS)
+
+
+@durable(keep_errors=True)
+def breaking(count):
+    mark()
+    yield from generator(count)
+    raise LookupError(f"no {step(count)}")
+
+
+shape("generator that breaks", breaking, 2, gives="LookupError: no 4", take=list, doors=OF_GENERATORS)
+
+
+@durable
+def lines(name):
+    mark()
+    for line in Path(name).read_text().split("p"):
+        yield line, bytearray(70_000)
+
+
+shape(
+    "generator of large values from a file",
+    lines,
+    "input.txt",
+    gives=[("in", bytearray(70_000)), ("ut", bytearray(70_000))],
+    take=list,
+    doors=OF_GENERATORS,
+)

@@ -102,8 +102,8 @@ def deaths():
         bufsize=1,
     )
 
-    def deaths(name, folder):
-        process.stdin.write(f"{name}|{folder}\n")
+    def deaths(how, name, folder):
+        process.stdin.write(f"{how}|{name}|{folder}\n")
         return json.loads(process.stdout.readline())
 
     yield deaths
@@ -111,14 +111,24 @@ def deaths():
     process.communicate()
 
 
+def check_report(name, report):
+    assert "error" not in report, report
+    assert CORPUS[name].value is None or report["value"] == repr(CORPUS[name].value), report
+    assert report["replay"] == report["value"], report
+    assert (report["changed"], report["ran again"]) == ([], []), report
+    assert bool(report["ran at replay"]) is not CORPUS[name].kept, report
+
+
 @pytest.mark.parametrize("name", CORPUS)
 def test_killed_at_every_operation_of_the_store_the_end_is_the_same(deaths, tmp_path, name):
-    reports = deaths(name, tmp_path)
+    reports = deaths("everywhere", name, tmp_path)
     assert len(reports) > 10
     for report in reports:
-        assert "error" not in report, report
-        if CORPUS[name].value is not None:
-            assert report["value"] == repr(CORPUS[name].value), report
-        assert report["replay"] == report["value"], report
-        assert (report["changed"], report["lost"], report["ran again"]) == ([], [], []), report
-        assert not (CORPUS[name].kept and report["ran at replay"]), report
+        check_report(name, report)
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_killed_again_and_again_the_end_is_the_same(deaths, tmp_path, name):
+    (report,) = deaths("again and again", name, tmp_path)
+    assert report["deaths"] > 3
+    check_report(name, report)

@@ -1,7 +1,7 @@
 """A server of deaths: forks a process for every point at which a call can be killed, and one that goes on.
 
-Run as `python -m tests.corpus.victims`. It reads lines `SHAPE|FOLDER`, and answers each with a line:
-what all the calls that went on came to. It opens no store itself, so that forks find nothing under way.
+Run as `python -m tests.corpus.victims`. It reads lines `HOW|SHAPE|FOLDER`, and answers each with a
+line: what the calls that went on came to. It opens no store itself, so that forks find nothing under way.
 """
 
 import itertools
@@ -51,15 +51,16 @@ def die(shape, folder, at):
     """Call a shape in a process that is killed at a chance; return whether it came so far."""
     child = os.fork()
     if not child:
-        Death(at).lurk()
         with World(folder) as world:
+            world.note()
+            Death(at).lurk()
             world.call(shape)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
 
 
 def go_on(shape, folder):
-    """Call the shape again, in another process, and return what it found and left."""
+    """Call the shape again, in another process, and return what came of it and of the calls before."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -75,40 +76,49 @@ def go_on(shape, folder):
     with os.fdopen(reading) as pipe:
         report = json.loads(pipe.read())
     os.waitpid(child, 0)
+    shutil.rmtree(folder)
     return report
 
 
 def _gone_on(shape, folder):
     with World(folder) as world:
-        settled, marks = world.settled(), len(world.marks)
+        world.note()
         value = world.call(shape)
-        ran = world.marks[marks:]
+        world.note()
         again = world.call(shape)
+        world.note()
+        changed, ran_again, ran_last = world.findings()
         return {
             "value": repr(value),
             "replay": repr(again),
-            "changed": [id for id, record in world.settled().items() if settled.get(id, record) != record],
-            "lost": sorted(settled.keys() - world.settled().keys()),
-            "ran again": sorted(settled.keys() & set(ran)),
-            "ran at replay": world.marks[marks + len(ran) :],
+            "changed": changed,
+            "ran again": ran_again,
+            "ran at replay": ran_last,
         }
 
 
-def die_everywhere(shape, folder):
+def everywhere(shape, folder):
     """Return for every chance to be killed what a call came to after that."""
-    fingerprint(shape.function.__wrapped__)  # its source is parsed once, for all forks
     reports = []
     for at in itertools.count(1):
-        place = Path(folder) / str(at)
+        place = folder / str(at)
         killed = die(shape, place, at)
         reports.append({"at": at, **go_on(shape, place)})
-        shutil.rmtree(place)
         if not killed:
             return reports
     return reports
 
 
+def again_and_again(shape, folder):
+    """Return what a call came to that was killed at its first chance, then at its second, and so on."""
+    deaths = next(at for at in itertools.count(1) if not die(shape, folder / "one", at)) - 1
+    return [{"deaths": deaths, **go_on(shape, folder / "one")}]
+
+
 if __name__ == "__main__":
     for line in sys.stdin:
-        name, folder = line.rstrip("\n").split("|")
-        print(json.dumps(die_everywhere(CORPUS[name], folder)), flush=True)
+        how, name, folder = line.rstrip("\n").split("|")
+        shape = CORPUS[name]
+        fingerprint(shape.function.__wrapped__)  # its source is parsed once, for all forks
+        kill = everywhere if how == "everywhere" else again_and_again
+        print(json.dumps(kill(shape, Path(folder))), flush=True)
