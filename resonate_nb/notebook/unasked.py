@@ -24,17 +24,20 @@ if TYPE_CHECKING:
 LEFT_ALONE = "%durable on leaves it alone"
 _LEAST_SECONDS = 0.05  # a cell that takes less is not worth a record
 _MUCH_LARGER = 2  # times its size or seconds then: what was true then may not be true now
+_LEFT_TO_THE_MOMENT = frozenset({"get_ipython", "input", "getpass"})
 _DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def suits(tree: ast.Module, text: str) -> bool:
     """Return whether a cell that does not ask for it is to be durable under `%durable on`.
 
-    Not one that says `#| durable off`, that only defines and imports, or that uses the shell.
+    Not one that says `#| durable off`, that only defines and imports, that uses the shell, or that has
+    somebody type: what was typed, a password perhaps, is neither kept nor taken for granted.
     """
     if header_options(text) == "off" or all(isinstance(each, _DEFINITIONS) for each in tree.body):
         return False
-    return not any(isinstance(node, ast.Name) and node.id == "get_ipython" for node in ast.walk(tree))
+    names = {getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(tree)}
+    return names.isdisjoint(_LEFT_TO_THE_MOMENT)
 
 
 def worth_it(seconds: float, digests: float) -> bool:

@@ -56,6 +56,7 @@ def test_off_ends_it_and_without_a_word_it_tells_which_it_is(kernel):
         "files = !ls\nx = slow(1)",
         "x = slow(1)\nget_ipython().set_custom_exc",
         "x = quick(1)",
+        "x = slow(1) if lock else input()",
         "lock\nx = slow(1)",
         "numbers\nx = slow(1)",
         "def fresh(a=slow(1)):\n    return a",
