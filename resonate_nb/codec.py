@@ -44,6 +44,11 @@ class Codec:
         self._key = key
         self._describe_code = describe_code
 
+    @property
+    def key_id(self) -> str:
+        """Which key signs: may be shown to anybody."""
+        return self._key.id
+
     def encode(
         self,
         value: object,

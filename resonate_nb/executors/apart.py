@@ -9,8 +9,12 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any
 
 from resonate_nb.executors import guests
@@ -24,14 +28,14 @@ PROGRAM = (
     "from resonate_nb.executors.apart import main; main()"
 )
 _SIZE_BYTES = 8
+_MOMENT_SECONDS = 1.0  # for a body that is about to end
 
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """The first message: the function, whoever asks, and where to show what is computed."""
+    """The first message: the function, and where to show what is computed."""
 
     luggage: Luggage
-    parent: int
     doorplate: str
 
 
@@ -45,15 +49,21 @@ class Trouble:
 def main() -> None:
     """Answer chunks until there are no more, or nobody is there to answer."""
     questions, answers = _pipes()
-    greeting: Greeting = pickle.loads(read(questions) or b"")
+    messages: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_listen, args=(questions, messages), daemon=True).start()
+    if not (first := messages.get()):
+        return
+    greeting: Greeting = pickle.loads(first)
     plate = Doorplate(Path(greeting.doorplate))
-    while message := read(questions):
+    with suppress(OSError):  # where that is possible, nothing is left behind by a kill
+        plate.path.unlink()
+    while message := messages.get():
         try:
             answer: Returned | Trouble = guests.compute_chunk(
                 greeting.luggage,
                 pickle.loads(message),
                 f"process {os.getpid()}",
-                lambda: _asked_by(greeting.parent),
+                lambda: True,
                 plate.show,
             )
         except Exception as error:  # noqa: BLE001 - it is raised in the process that asked
@@ -92,6 +102,10 @@ def _pipes() -> tuple[IO[bytes], IO[bytes]]:
     return questions, answers
 
 
-def _asked_by(parent: int) -> bool:
-    """Return whether whoever asked is still there."""
-    return os.name != "posix" or os.getppid() == parent
+def _listen(questions: IO[bytes], messages: SimpleQueue[bytes]) -> None:
+    """Pass messages on; where nobody is there any more to ask, end what is computed, after a moment."""
+    while message := read(questions):
+        messages.put(message)
+    messages.put(b"")
+    time.sleep(_MOMENT_SECONDS)
+    os._exit(1)

@@ -232,6 +232,12 @@ class Claimed(Consignment):
         for number, committed in posted:
             yield Finished(number, committed(), replayed=False)
 
+    def lost(self, loading: Loading, error: Exception) -> Iterator[Finished]:
+        """Yield items that nobody can compute."""
+        for sent in loading.sent.values():
+            self._claims.given_up(sent.item)
+        yield from super().lost(loading, error)
+
     def elsewhere(self, *, wait: bool) -> Iterator[Finished]:
         """Put in line what others computed, or compute no more."""
         granted = self._claims.take_from_elsewhere(wait=wait and not self.in_line)

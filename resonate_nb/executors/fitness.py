@@ -7,10 +7,11 @@ import secrets
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from resonate_nb.code.libraries import Library
 from resonate_nb.errors import UnfitWorker, UsageError
+from resonate_nb.store.disk import DiskStore
 from resonate_nb.values.keys import load_key
 from resonate_nb.values.rebuilding import BYTECODE
 
@@ -69,17 +70,23 @@ class Folder:
     name: str  # of a file in it
     token: str  # what that says
     key_id: str
+    durability: Literal["default", "power"]
 
     @classmethod
     def of(cls, execution: Execution) -> Folder | None:
-        """Return the folder of a store, with a new token in it; None if it is no folder."""
-        path = Path(execution.store.location)
-        if not path.is_dir() or not (path / "format").exists():
+        """Return the folder of a store, with a new token in it.
+
+        None if it is no folder, or its values are signed with another key than the user's, which another
+        process would take.
+        """
+        store, key_id = execution.store, execution.codec.key_id
+        if not isinstance(store, DiskStore) or key_id != load_key().id:
             return None
+        path = Path(store.location)
         token = secrets.token_hex(16)
         name = f".worker.{secrets.token_hex(8)}.tmp"
         (path / name).write_text(token, encoding="ascii")
-        return cls(str(path), name, token, load_key().id)
+        return cls(str(path), name, token, key_id, store.durability)
 
     def seen(self) -> bool:
         """Return whether this process sees the folder, and signs with the same key."""

@@ -109,7 +109,7 @@ def _kept_ready(luggage: Luggage, folder: Folder, worker: str) -> Guest:
 
 def _opened(luggage: Luggage, folder: Folder, worker: str) -> Execution:
     """Return the corridor over the notebook's store, one in a process."""
-    key = (folder.path, luggage.prefix, luggage.library)
+    key = (folder.path, folder.durability, luggage.prefix, luggage.library)
     with _opening:
         if key not in _executions:
             if not folder.seen():
@@ -117,7 +117,7 @@ def _opened(luggage: Luggage, folder: Folder, worker: str) -> Execution:
                 raise UnfitWorker(worker, lacks)
             leave_out(folder.path, key_path())
             codec = Codec(load_key(), describe_code=fingerprint.describe_code)
-            store = DiskStore(folder.path)
+            store = DiskStore(folder.path, durability=folder.durability)
             _executions[key] = Execution(
                 store, codec, SystemClock(), _say, prefix=luggage.prefix, library=luggage.library
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import signal
 import subprocess
@@ -38,7 +37,7 @@ class Started:
         )
         self.pid = self._popen.pid
         self._questions: SimpleQueue[bytes] = SimpleQueue()
-        self._questions.put(pickle.dumps(apart.Greeting(luggage, os.getpid(), str(self._plate.path))))
+        self._questions.put(pickle.dumps(apart.Greeting(luggage, str(self._plate.path))))
         thread = threading.Thread(target=self._talk, args=(answers,), name="resonate-worker", daemon=True)
         thread.start()
 

@@ -20,6 +20,7 @@ from resonate_nb.executors.fitness import Folder
 from resonate_nb.executors.hosting import hosted
 from resonate_nb.executors.travelling import Luggage, luggage, parent
 from resonate_nb.functions import DurableFunction
+from resonate_nb.store.disk import DiskStore
 from resonate_nb.values.keys import load_key
 
 if TYPE_CHECKING:
@@ -106,14 +107,14 @@ class Visitor:
 
 
 def _folder(function: DurableFunction[Any, Any], execution: Execution) -> Folder:
-    path = Path(execution.store.location)
-    try:
-        return Folder(str(path), _FORMAT, (path / _FORMAT).read_text(encoding="ascii"), load_key().id)
-    except OSError:
+    store, path = execution.store, Path(execution.store.location)
+    if not isinstance(store, DiskStore):
         raise UsageError(
-            f"{function.name} can't be sent to another process: its store, {execution.store.location}, is no "
-            "folder that both could open"
-        ) from None
+            f"{function.name} can't be sent to another process: its store, {store.location}, is no folder "
+            "that both could open"
+        )
+    content = (path / _FORMAT).read_text(encoding="ascii")
+    return Folder(str(path), _FORMAT, content, load_key().id, store.durability)
 
 
 def _this_process() -> str:

@@ -103,10 +103,14 @@ class Claims:
 
     def ended(self, item: Item, seconds: float, workers: int = 1) -> None:
         """Hear that an item was computed, by one of so many workers, in how many seconds."""
-        self._under_way.discard(item.work.id)
+        self.given_up(item)
         self._seconds = seconds if not self._seconds else 0.8 * self._seconds + 0.2 * seconds
         wanted = workers * _AHEAD_SECONDS / max(self._seconds, 1e-6)
         self.size = max(1, min(self._ahead, int(wanted), 2 * self.size))
+
+    def given_up(self, item: Item) -> None:
+        """Hear that an item is under way no more: an equal one is asked for anew."""
+        self._under_way.discard(item.work.id)
 
     def _next(self) -> _Asked | None:
         with self._lock:

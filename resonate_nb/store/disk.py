@@ -41,7 +41,7 @@ class DiskStore(Store):
         if durability not in {"default", "power"}:
             raise ValueError(f"durability is 'default' or 'power', not {durability!r}")
         folder = Path(os.path.abspath(path))  # noqa: PTH100 - not through links: it is shown as it was named
-        self.location = str(folder)
+        self.location, self.durability = str(folder), durability
         table = CacheTable(folder)
         table.prepare()
         self._buffers = BufferFiles(folder, table.prepare)

@@ -1,5 +1,6 @@
 """Maps over processes: of our own, and over pools of concurrent.futures."""
 
+import asyncio
 import ctypes
 import multiprocessing
 import os
@@ -11,10 +12,12 @@ import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
-from resonate_nb import Resonate, durable, find
+from resonate_nb import Pending, Resonate, ask, durable, find
 from resonate_nb.corridor.children import idempotency_key
+from resonate_nb.enquiry import answers
 from resonate_nb.errors import (
     PoolBroken,
     PromiseTimedOut,
@@ -22,6 +25,7 @@ from resonate_nb.errors import (
 )
 from resonate_nb.promise import State
 from resonate_nb.store.memory import MemoryStore
+from resonate_nb.values.keys import SigningKey
 
 PROCESSES = {"executor": "processes", "workers": 2, "progress": False}
 OFFSET = 3
@@ -200,6 +204,57 @@ def test_a_store_in_memory_is_settled_by_the_process_that_has_it():
     root.close()
 
 
+def test_a_store_whose_values_another_key_signs_is_settled_by_the_process_that_has_it(tmp_path):
+    root = Resonate(tmp_path / "theirs", key=SigningKey(b"k" * 32))
+
+    @root.durable(name="pair")
+    def pair(x):
+        return {x, os.getpid()}
+
+    [value] = pair.map([-1], **PROCESSES)
+    assert os.getpid() not in value
+    assert pair(-1) == value
+    root.close()
+
+
+def test_a_question_in_a_process_waits_and_its_answer_is_found_by_the_next_map(root):
+    @durable(name="asking")
+    def asking(x):
+        return x * ask(f"How many for {x}?", type=int)
+
+    with pytest.raises(Pending) as waiting:
+        asking.map([2, 3], **{**PROCESSES, "workers": 1})
+    assert len(waiting.value.ids) == 2
+    for id, answer in zip(waiting.value.ids, (5, 7), strict=True):
+        answers.settle(root.execution.store, id, answer, now=root.execution.clock.now())
+    assert sorted(asking.map([2, 3], **PROCESSES)) in ([10, 21], [14, 15])
+
+
+def test_the_loop_goes_on_while_processes_compute():
+    @durable(name="double")
+    def double(x):
+        return 2 * x
+
+    async def main():
+        return [value async for value in double.amap(range(5), **PROCESSES)]
+
+    assert asyncio.run(main()) == [0, 2, 4, 6, 8]
+
+
+def test_equal_items_come_to_their_end_where_they_kill_their_process():
+    root = Resonate(MemoryStore(), say=[].append)
+
+    @root.durable(name="deadly")
+    def deadly(x):
+        if x == 1:
+            os._exit(3)
+        return x
+
+    values = deadly.map([1, 1, 2], return_exceptions=True, **PROCESSES)
+    assert [type(value) for value in values] == [WorkerDied, WorkerDied, int]
+    root.close()
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "threads"])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_pools_of_concurrent_futures_compute_items(method):
@@ -239,6 +294,31 @@ def test_a_pool_that_breaks_is_named_and_another_goes_on(tmp_path):
         frail.map(range(10), executor=pool, progress=False)
     assert frail.map(range(10), progress=False) == list(range(10))
     assert sorted(map(int, marks.read_text().split())) == sorted([*range(10), 5])
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path):
+    (tmp_path / "script.py").write_text(ENDLESS)
+    with subprocess.Popen([sys.executable, tmp_path / "script.py"], cwd=tmp_path) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+    worker = psutil.Process(int((tmp_path / "pid").read_text()))
+    assert psutil.wait_procs([worker], timeout=30)[1] == []
+
+
+ENDLESS = """
+import os, time
+from pathlib import Path
+from resonate_nb import configure, durable
+configure("store")
+@durable
+def endless(x):
+    Path("new").write_text(str(os.getpid()))
+    Path("new").rename("pid")
+    time.sleep(600)
+endless.map([1], executor="processes", workers=1, progress=False)
+"""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
