@@ -141,6 +141,9 @@ class CellRun:
             self._body_began = time.monotonic()
             return
         self._skipped = self.kept = True
+        if self._reading.earlier is not None:
+            self._reading.earlier.keeping.bind_again(_kept(delivered))
+            self._draws.undo()
         replay(
             self._shell,
             _kept(delivered),

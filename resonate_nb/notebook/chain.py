@@ -209,6 +209,7 @@ class Chain:
         kept = found.kept
         if self._earlier is not None:
             self._earlier.bind_again(kept)
+            self._draws.undo()
         replay(self._shell, kept, found.link.keeping.references, remake=lambda: None)
         self._draws.go_on(kept)
         if self._attempt is not None:

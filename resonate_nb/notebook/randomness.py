@@ -167,14 +167,17 @@ class Draws:
     """What one cell does to the generators between its begin and its end."""
 
     def __init__(self) -> None:
-        self._before: dict[str, str] = {}  # digests of the states that the cell began with
+        self._states: dict[str, Any] = {}  # that the cell began with, and who had been seeded then
+        self._seeded: set[str] = set()
+        self._before: dict[str, str] = {}  # digests of these states
         self._conditions: dict[str, str | None] = {}  # the same where somebody had seeded them
         self._seeded_first: set[str] = set()
         self._drawn: set[str] = set()
 
     def begin(self) -> None:
         """Note the generators as they are, and hear from now on what is done to them."""
-        self._before = {name: _digest(name) for name, each in GENERATORS.items() if each.loaded}
+        self._states, self._seeded = states(), set(watch.seeded)
+        self._before = {name: content_digest(state) for name, state in self._states.items()}
         self._conditions = {
             name: self._before.get(name) if name in watch.seeded else None for name in GENERATORS
         }
@@ -226,6 +229,13 @@ class Draws:
     def go_on_from(self, earlier: Draws) -> None:
         """Begin where another run of the cell began, which this one continues."""
         self._before, self._conditions = dict(earlier._before), dict(earlier._conditions)
+        self._states, self._seeded = earlier._states, earlier._seeded
+
+    def undo(self) -> None:
+        """Leave the generators as they were when the cell began, which another run may have gone on from."""
+        set_states(self._states)
+        for name in self._states:
+            (watch.seeded.add if name in self._seeded else watch.seeded.discard)(name)
 
     def go_on(self, kept: Mapping[str, Any]) -> None:
         """Take for the cell's own what was drawn and seeded before the point at which it goes on."""
@@ -252,6 +262,11 @@ class Draws:
 def states() -> dict[str, Any]:
     """Return the states of the generators that are loaded."""
     return {name: each.state() for name, each in GENERATORS.items() if each.loaded}
+
+
+def digests() -> dict[str, str]:
+    """Return digests of the states of the generators that are loaded."""
+    return {name: content_digest(state) for name, state in states().items()}
 
 
 def set_states(states: Mapping[str, Any]) -> None:

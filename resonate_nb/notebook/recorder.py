@@ -73,7 +73,7 @@ class Recorder:
         return outputs
 
     def _listen_to_terminal(self, hooks: ExitStack) -> None:
-        for name in ("stdout", "stderr"):
+        for name in ("stdout",) if sys.stderr is sys.stdout else ("stdout", "stderr"):
             self._listen(hooks, getattr(sys, name), "write", self._on_write_to(name))
         publisher, displayhook = self._shell.display_pub, self._shell.displayhook
         self._listen(hooks, publisher, "publish", self._on_publish, during=_mute)

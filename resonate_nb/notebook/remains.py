@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resonate_nb.errors import ResonateError
+from resonate_nb.notebook import randomness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,7 @@ class Ended:
     chain: Chain
     values: dict[str, object]
     digest: str
+    generators: dict[str, str]  # digests of the states in which it left those of random numbers
 
     def left(self, captures: Iterable[Capture]) -> bool:
         """Return whether what is captured is what this attempt left, and as it left it."""
@@ -40,6 +42,7 @@ class Ended:
         except (NameError, AttributeError):
             return False
         same = now.keys() == self.values.keys() and all(now[path] is self.values[path] for path in now)
+        same = same and self.generators.items() <= randomness.digests().items()
         try:
             return same and self.inputs.digest_of(now) == self.digest
         except ResonateError:
@@ -64,7 +67,8 @@ class Remains:
         except (NameError, AttributeError, ResonateError):
             return
         if digest != inputs.digest:
-            self._ended.append(Ended(code, failed, inputs, keeping, draws, chain, values, digest))
+            generators = randomness.digests()
+            self._ended.append(Ended(code, failed, inputs, keeping, draws, chain, values, digest, generators))
 
     def found(self, code: str, captures: list[Capture]) -> Ended | None:
         """Return the last attempt that left these inputs so, if it failed or was another cell.

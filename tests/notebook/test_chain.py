@@ -193,3 +193,49 @@ def test_buffers_that_did_not_change_are_written_once(kernel):
     assert kernel.run("%promises chain/").text.count("chain/") == 4
     written = sum(path.stat().st_size for path in (kernel.cwd / ".resonate").rglob("*") if path.is_file())
     assert 8_000_000 < written < 12_000_000
+
+
+DRAWS = "%%durable\nbase.append(1)\na = slow(1)\ny = {}"
+
+
+def test_a_fixed_statement_draws_what_it_would_have_drawn_at_first(kernel):
+    kernel.run(SETUP + "import random; random.seed(1)")
+    assert kernel.run(DRAWS.format("[random.random(), nonsense]")).error[0] == "NameError"
+    kernel.run(DRAWS.format("random.random()"))
+    assert kernel.run("print(base, y == random.Random(1).random())").text == "[0, 1] True\n"
+    assert (
+        kernel.run("print(random.random() == [(r := random.Random(1)).random(), r.random()][1])").text
+        == "True\n"
+    )
+
+
+def test_a_seed_that_was_set_after_the_failure_counts(kernel):
+    """The cell can't both go on where it was and draw from that: it computes as a plain one."""
+    kernel.run(SETUP + "import random; random.seed(1)")
+    kernel.run(DRAWS.format("[random.random(), nonsense]"))
+    kernel.run("random.seed(2)")
+    kernel.run(DRAWS.format("random.random()"))
+    assert kernel.run("print(base, y == random.Random(2).random())").text == "[0, 1, 1] True\n"
+
+
+def test_what_a_failed_statement_bound_anew_is_bound_again_before_another_cell_is_replayed(kernel):
+    settled = "%%durable\ntotal = len(base)\na = slow(1)"
+    kernel.run(SETUP)
+    kernel.run(settled)
+    kernel.run("%%durable\ntotal = len(base)\nbase = base + [1]\na = slow(1)\nnonsense")
+    kernel.run(settled)
+    assert kernel.run("print(total, base)").text == "1 [0]\n"
+    assert (kernel.cwd / "ran-1").read_text() == "xx"
+
+
+def test_files_that_were_read_before_the_checkpoint_count_also_without_a_restart(kernel):
+    cell = "%%durable\nread = open('list').read()\nbase.append(1)\na = slow(1)\ny = {}"
+    (kernel.cwd / "list").write_text("one")
+    kernel.run(SETUP)
+    kernel.run(cell.format("nonsense"))
+    kernel.run(cell.format("read"))
+    kernel.restart()
+    kernel.run(SETUP)
+    (kernel.cwd / "list").write_text("another")
+    kernel.run(cell.format("read"))
+    assert kernel.run("print(y)").text == "another\n"
