@@ -90,6 +90,7 @@ FLOORS = [
         "versioning.version_table",
         "corridor.binding",
         "decorating",
+        "yielding",
         "generators",
         "signatures",
         "known_calls",
