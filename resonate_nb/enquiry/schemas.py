@@ -143,11 +143,12 @@ def _sentence(fault: Any) -> str:
         options = ", ".join(json.dumps(each, ensure_ascii=False) for each in fault.validator_value)
         said = f"{fault.instance!r:.60} is none of {options}"
     elif fault.validator == "pattern":
-        said = f"{fault.instance!r:.60} does not fit the pattern {_written(fault.validator_value)}"
+        said = f"{fault.instance!r:.60} does not fit the pattern {written_pattern(fault.validator_value)}"
     else:
         said = str(fault.message)
     return f"{where}{said}"[:_LONGEST]
 
 
-def _written(pattern: str) -> str:
+def written_pattern(pattern: str) -> str:
+    """Return a pattern as whoever asks wrote it, without what makes it fit the whole text."""
     return pattern[4:-2] if pattern.startswith("^(?:") and pattern.endswith(")$") else pattern

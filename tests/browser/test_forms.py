@@ -57,7 +57,8 @@ def test_the_saved_notebook_keeps_question_and_answer_and_no_dead_widget(noteboo
 def test_keys_alone_answer(notebook):
     one = notebook(
         "print('got', form({'type': 'object', 'properties': {'name': {'type': 'string'},"
-        " 'colour': {'enum': ['red', 'green']}}, 'required': ['name', 'colour']}, 'Who?'))"
+        " 'colour': {'enum': ['red', 'green']}, 'age': {'type': 'integer', 'minimum': 1, 'maximum': 120}},"
+        " 'required': ['name', 'colour']}, 'Who?'))"
     )
     one.run()
     group = one.page.get_by_role("group", name="Who?")
@@ -67,6 +68,9 @@ def test_keys_alone_answer(notebook):
     one.page.keyboard.press("Tab")
     expect(group.get_by_label("colour")).to_be_focused()
     one.page.keyboard.type("green")
+    one.page.keyboard.press("Tab")
+    expect(group.get_by_label("age")).to_have_accessible_description("1 to 120")
+    expect(group).to_contain_text("age optional")
     one.page.keyboard.press("Tab")
     expect(group.get_by_role("button", name="Send")).to_be_focused()
     one.page.keyboard.press("Enter")

@@ -131,6 +131,7 @@ def test_a_form_is_filled_in_field_by_field_and_empty_ones_are_left_out(visitor,
             "name": {"type": "string", "title": "Your name"},
             "age": {"type": "integer", "description": "in years"},
             "extra": True,
+            "days": {"type": "array", "items": {"enum": ["Mo", "Tu"]}, "minItems": 1},
         },
         "required": ["name"],
     }
@@ -139,7 +140,9 @@ def test_a_form_is_filled_in_field_by_field_and_empty_ones_are_left_out(visitor,
     [form] = page.forms
     assert {"field-0", "field-1", "field-2"} <= form.names
     assert "Your name" in page.text
-    assert "in years" in page.text
+    for text in ("in years", "age optional", "days optional", "at least 1 of them"):
+        assert text in page.text
+    assert "Your name optional" not in page.text
     visitor.send(form, field_1="36")
     assert json.loads(asker.promise("who").value.data) == {"name": "Ada", "age": 36}
 

@@ -42,6 +42,7 @@ FLOORS = [
         "values.exceptions_codec",
         "codec",
         "enquiry.schemas",
+        "enquiry.hints",
         "enquiry.questions",
         "versioning.code_world",
         "versioning.stored_code",

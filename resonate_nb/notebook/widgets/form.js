@@ -10,6 +10,7 @@ function render({ model, el }) {
   const name = `rnb-${Math.random().toString(36).slice(2)}`;
   const form = element("form", { class: "rnb-form", noValidate: true, autocomplete: "off" });
   const fields = question.kind === "approve" ? [] : fieldsOf(question, name);
+  for (const each of fields) each.described = each.input.getAttribute("aria-describedby");
   const comment = question.comment ? commentField(name) : null;
   const alert = element("div", { class: "rnb-alert", role: "alert", id: `${name}-alert` });
   const status = element("div", { class: "rnb-status", role: "status" });
@@ -71,7 +72,7 @@ function render({ model, el }) {
     alert.textContent = reason;
     if (fields.length === 1) {
       fields[0].input.setAttribute("aria-invalid", "true");
-      fields[0].input.setAttribute("aria-describedby", alert.id);
+      fields[0].input.setAttribute("aria-describedby", [alert.id, fields[0].described].filter(Boolean).join(" "));
     }
     if (form.contains(active)) active.focus(); // what was disabled has lost it
   }
@@ -196,6 +197,7 @@ function fieldsOf(question, name) {
         initial: defaults[key] ?? each.default,
         id: `${name}-${index}`,
         required: required.includes(key),
+        hint: question.hints[key],
       }),
     );
   }
@@ -204,28 +206,44 @@ function fieldsOf(question, name) {
   input.setAttribute("aria-label", question.text || schema.title || "Answer");
   const row = element("div", { class: "rnb-field" });
   row.append(input);
+  describe(row, input, [question.hint]);
   return [{ row, input, key: null, read }];
 }
 
 // One field: its row of the page, and what is read from it (undefined where nothing was entered).
-function field({ schema, key, label, initial, id, required }) {
+function field({ schema, key, label, initial, id, required, hint }) {
   const row = element("div", { class: "rnb-field" });
   const { input, read } = control(schema, initial, id, required);
   if (input.getAttribute("role") === "group") {
-    const caption = element("div", { class: "rnb-label", text: label, id: `${id}-label` });
+    const caption = element("span", { text: label, id: `${id}-label` });
     input.setAttribute("aria-labelledby", caption.id);
-    row.append(caption, input);
+    row.append(above(caption, required), input);
   } else {
-    row.append(element("label", { class: "rnb-label", text: label, htmlFor: id }), input);
+    row.append(above(element("label", { text: label, htmlFor: id }), required), input);
   }
-  if (schema.description) row.append(element("div", { class: "rnb-help", text: schema.description }));
+  describe(row, input, [schema.description, hint]);
   return { row, input, key, read };
+}
+
+// What stands above a field: its name, and whether it may be left empty.
+function above(caption, required) {
+  const line = element("div", { class: "rnb-label" });
+  line.append(caption);
+  if (!required) line.append(" ", element("span", { class: "rnb-optional", text: "optional" }));
+  return line;
+}
+
+// What stands below a field: what it is for, and which answers fit.
+function describe(row, input, texts) {
+  const lines = texts.filter(Boolean).map((text, index) => element("div", { class: "rnb-help", text, id: `${input.id}-help-${index}` }));
+  row.append(...lines);
+  if (lines.length) input.setAttribute("aria-describedby", lines.map((line) => line.id).join(" "));
 }
 
 function control(schema, initial, id, required) {
   if (schema.enum) return oneOf(schema.enum, initial, id, required);
   if (schema.type === "boolean") return oneOf([true, false], initial, id, required);
-  if (schema.type === "array" && schema.items?.enum) return anyOf(schema.items.enum, initial, id);
+  if (schema.type === "array" && schema.items?.enum) return anyOf(schema.items.enum, initial, id, required);
   if (schema.type === "integer" || schema.type === "number") return number(schema, initial, id);
   if (schema.type === "string") return text(schema, initial, id, required);
   return json(initial, id);
@@ -241,7 +259,7 @@ function oneOf(options, initial, id, required) {
   return { input, read: () => (input.value === "" ? undefined : options[Number(input.value)]) };
 }
 
-function anyOf(options, initial, id) {
+function anyOf(options, initial, id, required) {
   const input = element("div", { id, role: "group", class: "rnb-options" });
   const boxes = options.map((each, index) => {
     const checked = (initial ?? []).includes(each);
@@ -251,12 +269,14 @@ function anyOf(options, initial, id) {
     input.append(label);
     return box;
   });
-  return { input, read: () => options.filter((_, index) => boxes[index].checked) };
+  const chosen = () => options.filter((_, index) => boxes[index].checked);
+  return { input, read: () => (required || chosen().length ? chosen() : undefined) };
 }
 
 function number(schema, initial, id) {
   const step = schema.type === "integer" ? "1" : "any";
-  const input = element("input", { id, type: "number", step, value: initial ?? "" });
+  const input = element("input", { id, type: "number", step, min: schema.minimum ?? "", max: schema.maximum ?? "" });
+  input.value = initial ?? "";
   const read = () => {
     if (input.validity.badInput) throw new Error("That is not a number.");
     return input.value === "" ? undefined : Number(input.value);
@@ -300,7 +320,7 @@ function objectOf(fields) {
 function commentField(name) {
   const input = element("input", { id: `${name}-comment`, type: "text" });
   const row = element("div", { class: "rnb-field" });
-  row.append(element("label", { class: "rnb-label", text: "Comment", htmlFor: input.id }), input);
+  row.append(above(element("label", { text: "Comment", htmlFor: input.id }), false), input);
   return { row, read: () => input.value };
 }
 

@@ -20,6 +20,7 @@ import traitlets
 from resonate_nb.enquiry import answers
 from resonate_nb.enquiry.asking import SERVER_VARIABLE
 from resonate_nb.enquiry.cards import card
+from resonate_nb.enquiry.hints import hint, hints_of
 from resonate_nb.errors import AlreadySettled, InvalidAnswer, Pending, ResonateError
 from resonate_nb.notebook.displays import Display
 from resonate_nb.notebook.folding import WIDGET_VIEW
@@ -164,4 +165,5 @@ def _asked(question: Question) -> dict[str, Any]:
     asked = {"kind": question.kind, "text": question.text, "schema": dict(question.schema)}
     if question.default is not None:
         asked["default"] = question.default
-    return {**asked, "comment": question.comment}
+    hints = {"hint": hint(question.schema), "hints": hints_of(question)}
+    return {**asked, **hints, "comment": question.comment}

@@ -53,7 +53,7 @@ def control_of(schema: Mapping[str, Any], *, required: bool) -> Control:
         case "boolean":
             return OneOf((True, False), required=required)
         case "array" if isinstance(items, dict) and isinstance(items.get("enum"), list):
-            return AnyOf(tuple(items["enum"]))
+            return AnyOf(tuple(items["enum"]), required=required)
         case "integer" | "number" as kind:
             return Number(schema, whole=kind == "integer")
         case "string":
@@ -97,6 +97,7 @@ class AnyOf:
     """A choice of several options, which are sent by their numbers."""
 
     options: tuple[Any, ...]
+    required: bool
     grouped = True
 
     def entered(self, value: object) -> list[str]:
@@ -105,7 +106,9 @@ class AnyOf:
         return [str(number) for number, each in enumerate(self.options) if canonical(each) in chosen]
 
     def read(self, entered: Sequence[str]) -> object:
-        """Return the options with the numbers."""
+        """Return the options with the numbers; where there need be none, none is no answer at all."""
+        if not entered and not self.required:
+            return MISSING
         return [_option(self.options, number) for number in entered]
 
     def html(self, entered: Sequence[str], attributes: Attributes) -> str:

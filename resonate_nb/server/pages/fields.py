@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from resonate_nb.enquiry.hints import hint
 from resonate_nb.server.pages.controls import MISSING, Control, Unreadable, control_of
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Field:
     key: str | None = None  # in the answer, where that is an object; else the field is the whole answer
     label: str = ""
     help: str = ""
+    hint: str = ""  # which answers fit
     required: bool = True
 
     def entered(self, sent: Sent | None) -> Sequence[str]:
@@ -44,7 +46,7 @@ def fields_of(question: Question) -> list[Field]:
     if question.kind == "approve":
         return []
     if question.kind != "form" or not isinstance(properties, dict) or not properties:
-        return [Field("field", control_of(schema, required=True), question.default)]
+        return [Field("field", control_of(schema, required=True), question.default, hint=hint(schema))]
     required = schema.get("required", [])
     defaults = question.default if isinstance(question.default, dict) else {}
     return [
@@ -85,6 +87,7 @@ def _property(name: str, key: str, part: Any, default: object, *, required: bool
         key=key,
         label=str(schema.get("title", key)),
         help=str(schema.get("description", "")),
+        hint=hint(schema),
         required=required,
     )
 

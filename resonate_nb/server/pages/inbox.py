@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # A disabled button that comes first keeps Enter in the comment from pressing Approve.
 _NO_DEFAULT = '<button type="submit" disabled hidden></button>'
+_OPTIONAL = ' <span class="optional">optional</span>'
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _inputs(listed: Listed, refusal: Refusal | None) -> str:
 
 def _field(field: Field, anchor: str, sent: Sent | None, *, refused: bool, first: bool) -> str:
     id = f"{anchor}-{field.name}"
-    described = [f"{id}-help"] if field.help else []
+    described = [f"{id}-{name}" for name, text in (("help", field.help), ("hint", field.hint)) if text]
     described += [f"{anchor}-alert"] if refused else []
     attributes: Attributes = {
         "id": id,
@@ -168,21 +169,32 @@ def _field(field: Field, anchor: str, sent: Sent | None, *, refused: bool, first
         "aria-invalid": "true" if refused else None,
         "autofocus": refused and first,
     }
-    label = ""
     if field.control.grouped:
         attributes["aria-labelledby"] = f"{anchor}-text" if field.key is None else f"{id}-label"
-        label = "" if field.key is None else f'<p class="label" id="{id}-label">{escape(field.label)}</p>'
-    elif field.key is not None:
-        label = f'<label class="label" for="{id}">{escape(field.label)}</label>'
-    help = f'<p class="help" id="{id}-help">{escape(field.help)}</p>' if field.help else ""
-    return f'<div class="field">{label}{field.control.html(field.entered(sent), attributes)}{help}</div>'
+    control = field.control.html(field.entered(sent), attributes)
+    return f'<div class="field">{_label(field, id)}{control}{_help(field, id)}</div>'
+
+
+def _label(field: Field, id: str) -> str:
+    """Return what stands above a field; the whole answer's field is named by the question."""
+    if field.key is None:
+        return ""
+    optional = "" if field.required else _OPTIONAL
+    if field.control.grouped:
+        return f'<p class="label"><span id="{id}-label">{escape(field.label)}</span>{optional}</p>'
+    return f'<p class="label"><label for="{id}">{escape(field.label)}</label>{optional}</p>'
+
+
+def _help(field: Field, id: str) -> str:
+    lines = (("help", field.help), ("hint", field.hint))
+    return "".join(f'<p class="help" id="{id}-{name}">{escape(text)}</p>' for name, text in lines if text)
 
 
 def _comment(anchor: str, sent: Sent | None) -> str:
     id = f"{anchor}-{COMMENT}"
     typed = "" if sent is None else "\n".join(sent.get(COMMENT, []))
     return (
-        f'<div class="field"><label class="label" for="{id}">Comment</label>'
+        f'<div class="field"><p class="label"><label for="{id}">Comment</label>{_OPTIONAL}</p>'
         f"<input{written({'id': id, 'name': COMMENT, 'type': 'text', 'value': typed})}></div>"
     )
 
