@@ -36,6 +36,7 @@ from resonate_nb.many import tasks
 from resonate_nb.promise import NO_TEXTS
 from resonate_nb.retry import policy_of
 from resonate_nb.signatures import Binding
+from resonate_nb.values.reductions import durable_function
 from resonate_nb.versioning import pins
 from resonate_nb.versioning.version_table import table_of
 
@@ -466,6 +467,11 @@ class DurableFunction(Generic[P, R]):
         from resonate_nb.executors import visiting
 
         return visiting.reduced(self, self._execution())
+
+    def __durable_reduce__(self) -> tuple[Any, ...]:
+        """Return how it is kept in a value: by its name."""
+        names = vars(self)
+        return durable_function(self, names["__module__"], names["__qualname__"], self.code().digest)
 
     def __copy__(self) -> DurableFunction[P, R]:
         return self

@@ -12,9 +12,11 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
+from resonate_nb import views
 from resonate_nb.enquiry import inbox
 from resonate_nb.enquiry.asking import NOTEBOOK_VARIABLE
 from resonate_nb.errors import Pending, UsageError
+from resonate_nb.promise import NEVER, TIMER_TAG, State
 from resonate_nb.resonate import STORE_VARIABLE, Resonate, default_folder
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def run_notebook(
         except CellExecutionError as failure:
             if failure.ename != Pending.__name__:
                 return _failed(failure)
-            answered = _tell_and_wait(folder, failure.evalue, wait=wait)
+            answered = tell_and_wait(folder, failure.evalue, wait=wait)
             if not answered:
                 return PENDING
         else:
@@ -88,7 +90,7 @@ def _failed(failure: Exception) -> int:
     return FAILED
 
 
-def _tell_and_wait(folder: Path, evalue: str, *, wait: bool) -> bool:
+def tell_and_wait(folder: Path, evalue: str, *, wait: bool) -> bool:
     """Print which questions wait; return whether they were waited for and are settled."""
     root = Resonate(folder)
     try:
@@ -100,11 +102,18 @@ def _tell_and_wait(folder: Path, evalue: str, *, wait: bool) -> bool:
             print(inbox.table(waiting), flush=True)  # noqa: T201
             if folder != default_folder():
                 print(f"to be answered with --store {shlex.quote(str(folder))}", flush=True)  # noqa: T201
-        while wait and _waiting(root, asked):
+        passes = _next_timer(root)
+        while wait and _waiting(root, asked) and root.execution.clock.now() < passes:
             root.execution.store.wait_for_change(_SLICE_SECONDS)
         return wait
     finally:
         root.close()
+
+
+def _next_timer(root: Resonate) -> int:
+    """Return when the next timer passes: it may have been what else the notebook waits for, in a race."""
+    pending = views.listing(root.execution, state=State.PENDING, tags=[(TIMER_TAG, "true")])
+    return min((each.timeout_at for each in pending), default=NEVER)
 
 
 def _waiting(root: Resonate, asked: set[str]) -> list[inbox.Waiting]:

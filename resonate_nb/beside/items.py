@@ -80,6 +80,10 @@ class _Promised:
 
     given: Handle[Any]
 
+    def identity(self, *, by_content: bool) -> object:
+        """Return the id of its promise."""
+        return self.given.id
+
     def settled_at(self) -> int:
         """Return what its promise says."""
         return self.given.settled_at()

@@ -7,7 +7,6 @@ means the same, so that `isinstance` holds, and else the copy.
 
 from __future__ import annotations
 
-import inspect
 import io
 import pickle
 import sys
@@ -189,8 +188,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return exception(obj)
         if obj is sys.stdout or obj is sys.stderr:
             return getattr, (sys, "stdout" if obj is sys.stdout else "stderr")
-        if inspect.getattr_static(obj, "__durable_function__", False) is True:
-            raise pickle.PicklingError("a durable function is code: keep its name, or what it returns")
+        if (by_name := getattr(kind, "__durable_reduce__", None)) is not None:
+            return by_name(obj)
         return self._definitions.memory.reduce(obj)
 
     def _class(self, obj: type) -> Reduced:

@@ -35,6 +35,25 @@ def notebook_object(index: int) -> object:
     raise RuntimeError(f"only the codec can load the notebook's object {index}")
 
 
+def durable_function(module: str, name: str, digest: str) -> object:
+    """Return the durable function of this name, if its code is still the same."""
+    found: Any = found_by_name(module, name)
+    if not hasattr(type(found), "__durable_function__") or found.code().digest != digest:
+        raise LookupError(f"there is no durable function {module}.{name} with the code that it had")
+    return found
+
+
+def found_by_name(module: str, qualified_name: str) -> object:
+    """Return what a module has under a dotted name; None if there is nothing."""
+    try:
+        found: object = importlib.import_module(module)
+    except ImportError:
+        return None
+    for name in qualified_name.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
 def code(bytecode: str, *fields: Any) -> types.CodeType:
     """Return a code object, if this interpreter can run it."""
     if bytecode != BYTECODE:

@@ -178,3 +178,10 @@ DISPATCH: dict[type, Callable[[Any], Reduced]] = {
     logging.Logger: _own_reduction,
     logging.RootLogger: _own_reduction,
 }
+
+
+def durable_function(obj: object, module: str, name: str, digest: str) -> tuple[Any, ...]:
+    """Return how to pickle a durable function: by its name, for as long as its code stays the same."""
+    if rebuilding.found_by_name(module, name) is not obj:
+        raise pickle.PicklingError(f"it is kept by its name, and {module}.{name} is another thing")
+    return rebuilding.durable_function, (module, name, digest)

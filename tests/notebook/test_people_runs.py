@@ -13,6 +13,10 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
 from resonate_nb.cli import main
+from resonate_nb.promise import TIMER_TAG, Promise
+from resonate_nb.running import tell_and_wait
+from resonate_nb.store.operations import Create
+from tests.asking import Asker
 
 CELLS = [
     "%load_ext resonate_nb\nfrom resonate_nb import ask, approve, durable\nfactor = 1",
@@ -106,3 +110,12 @@ def test_other_runners_stop_with_pending_and_go_on_and_pages_show_question_and_a
     assert "How &lt;heavy&gt;?" in page
     assert "Answer:<strong> 5</strong>" in page
     assert "widget-view" not in page
+
+
+def test_a_run_that_waits_goes_on_when_a_timer_passes_as_in_a_race(root):
+    store, clock = root.execution.store, root.execution.clock
+    Asker(store.location).ask("ask/slow.1", "Slow?", {"type": "boolean"})
+    timer = Promise(id="soon", tags={TIMER_TAG: "true"}, timeout_at=clock.now() + 200)
+    store.do(Create(promise=timer, now=clock.now()))
+    assert tell_and_wait(store.location, "waiting for: ask/slow.1", wait=True)
+    assert store.get("soon").promise.timeout_at <= clock.now()

@@ -7,9 +7,9 @@ import pytest
 from making import NOW, acquire, buffer_of, create, settle
 
 from resonate_nb.errors import InvalidId, LeaseLost, NoSuchPromise, StoreUnavailable
-from resonate_nb.promise import EMPTY, UNBOUND_TAG, Buffer, Promise, State, Value
+from resonate_nb.promise import CHILD_TAG, EMPTY, UNBOUND_TAG, Buffer, Promise, State, Value
 from resonate_nb.store.base import Entry, Query
-from resonate_nb.store.operations import Acquire, Forget, Record, Release, Renew, SetAside, Settle
+from resonate_nb.store.operations import Acquire, Forget, GiveUp, Record, Release, Renew, SetAside, Settle
 
 
 @dataclass(frozen=True)
@@ -403,3 +403,29 @@ def test_a_promise_is_recorded_on_the_strength_of_anothers_lease_and_only_so(sto
     store.do(Settle(id="p", state=State.CANCELED, now=1))
     with pytest.raises(LeaseLost):
         record("me", replace(settled, id="p/other"))
+
+
+def test_what_is_given_up_is_canceled_with_a_settled_promise_unless_somebody_computes_it(store):
+    store.do(create("won"))
+    store.do(create("lost"))
+    store.do(create("canceled"))
+    store.do(settle("canceled", state=State.CANCELED))
+    store.do(acquire("canceled", unless={State.CANCELED}))
+    store.do(acquire("computed"))
+    store.do(create("child", tags={CHILD_TAG: "true"}))
+    store.do(acquire("child"))
+    given_up = ("lost", "canceled", "computed", "child", "absent")
+
+    store.do(Settle(id="won", state=State.RESOLVED, now=NOW, given_up=given_up))
+    states = {id: store.latest(id).promise.state for id in given_up[:-1]}
+    assert states == {
+        "lost": State.CANCELED,
+        "canceled": State.PENDING,
+        "computed": State.PENDING,
+        "child": State.CANCELED,
+    }
+    store.do(create("later"))
+    store.do(Settle(id="won", state=State.RESOLVED, now=NOW, given_up=("later",)))
+    assert store.get("later").promise.state is State.PENDING
+    assert store.do(GiveUp(id="later", now=NOW))
+    assert not store.do(GiveUp(id="later", now=NOW))

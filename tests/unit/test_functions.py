@@ -1,6 +1,8 @@
 """A decorated function's calls are promises: identity, versions, errors, nesting, maps."""
 
 import asyncio
+import copy
+import pickle
 import threading
 from uuid import uuid4
 
@@ -23,6 +25,11 @@ from resonate_nb.views import tree
 
 pytestmark = pytest.mark.usefixtures("root")
 FACTOR = 2
+
+
+@durable(name="listed", version=7)
+def listed(x):
+    return x + 1
 
 
 def test_a_call_is_found_however_its_arguments_are_written():
@@ -328,3 +335,26 @@ def test_a_bound_method_knows_its_object_in_every_way_of_being_called():
     assert account.after == account.after != other.after
     assert account.after.forget(2)
     assert Account.default.submit(2).result() == Account.default(2) == 9
+
+
+def test_a_durable_function_in_a_value_is_kept_by_its_name():
+    @durable(name="pipeline")
+    def pipeline():
+        return [listed]
+
+    @durable(name="nameless")
+    def nameless():
+        @durable
+        def inner():
+            return 1
+
+        return inner
+
+    listed(1)
+    assert pipeline()[0] is listed
+    assert pipeline.promise().state is State.RESOLVED
+    assert pipeline()[0] is listed
+    with pytest.warns(NotKept, match="kept by its name"):
+        nameless()
+    assert copy.deepcopy([listed])[0] is listed
+    assert pickle.loads(pickle.dumps(listed)) is listed
