@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from resonate_nb.executors.doorplate import Shown
     from resonate_nb.executors.travelling import Luggage
 
+_SIGNALS = {each.value: each.name for each in signal.Signals}
+
 Answers = SimpleQueue["tuple[Started, bytes]"]
 
 
@@ -72,7 +74,7 @@ class Started:
         self._popen.kill()
         code = self._popen.wait()
         self._plate.remove()
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return f"exit code {code}" if code >= 0 else _SIGNALS.get(-code, f"signal {-code}")
 
     def _talk(self, answers: Answers) -> None:
         assert self._popen.stdin is not None  # noqa: S101 - it is a pipe, as was asked for

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from joblib.externals import loky
 
 from resonate_nb import Pending, Resonate, ask, durable, find
 from resonate_nb.corridor.children import idempotency_key
@@ -255,7 +256,7 @@ def test_equal_items_come_to_their_end_where_they_kill_their_process():
     root.close()
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "threads"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "loky", "threads"])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_pools_of_concurrent_futures_compute_items(method):
     @durable(name="square")
@@ -264,6 +265,8 @@ def test_pools_of_concurrent_futures_compute_items(method):
 
     if method == "threads":
         pool = ThreadPoolExecutor(2)
+    elif method == "loky":
+        pool = loky.ProcessPoolExecutor(2)
     else:
         pool = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method))
     with pool:
