@@ -1,4 +1,4 @@
-"""The demo: a real analysis loses its kernel in the middle, and goes on in a new one."""
+"""The demo: a real analysis loses its kernel, twice, and goes on in a new one where it was."""
 
 from __future__ import annotations
 
@@ -21,9 +21,17 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from resonate_nb.clock import SystemClock
 from resonate_nb.demo_packages import DemoFailed, environment_with_packages
-from resonate_nb.store.base import Query
+from resonate_nb.demo_progress import (
+    GRID,
+    INSIDE,
+    check_that_settled_stays_settled,
+    deed,
+    listed,
+    scores,
+    settled,
+    statements,
+)
 from resonate_nb.store.disk import DiskStore
 
 if TYPE_CHECKING:
@@ -34,14 +42,13 @@ if TYPE_CHECKING:
     from resonate_nb.promise import Promise
 
 NOTEBOOK = "02-a-real-analysis.ipynb"
-GRID = "score.map("  # in the source of the cell that is killed half-way
-SCORES = "score@"  # how the ids of its calls begin
+BEFORE = 3  # statements of that cell that are done before its kernel is killed
 CELL_LIMIT = 600  # seconds, far above what any cell takes on a slow machine
 STORE = ".resonate"
 
 
 def run_demo(folder: Path | None = None, *, say: Callable[[str], None] = print) -> int:
-    """Kill a real analysis half-way, run it again, compare it with an undisturbed run; return an exit code.
+    """Kill a real analysis twice, run it again, compare it with an undisturbed run; return an exit code.
 
     The notebook and its store stay in `folder`, which must be new or empty; by default it is made in the
     current directory.
@@ -61,26 +68,30 @@ def run_demo(folder: Path | None = None, *, say: Callable[[str], None] = print) 
 def _demonstrate(folder: Path, environment: dict[str, str], say: Callable[[str], None]) -> None:
     say("\n1. Run the analysis, and kill its kernel in the middle of the grid")
     cut_off = _Run(folder, environment, say)
-    cut_off.until_killed()
+    cut_off.until_killed_in_the_grid()
 
-    say("\n2. Start a new kernel and run all cells")
+    say("\n2. Start a new kernel and run all cells, and kill that one inside a cell")
+    cut_off_again = _Run(folder, environment, say)
+    cut_off_again.until_killed_inside_a_cell()
+    check_that_settled_stays_settled(cut_off.settled, cut_off_again.settled)
+
+    say("\n3. Start a new kernel and run all cells")
     resumed = _Run(folder, environment, say)
     resumed.to_the_end()
-    _check_that_settled_stays_settled(cut_off.settled, resumed.settled)
+    check_that_settled_stays_settled(cut_off_again.settled, resumed.settled)
 
-    say("\n3. For comparison, without a kill and from an empty store")
+    say("\n4. For comparison, without a kill and from an empty store")
     with tempfile.TemporaryDirectory(prefix="resonate-nb-demo-") as elsewhere:
         undisturbed = _Run(Path(elsewhere), environment, say)
         undisturbed.to_the_end()
 
-    saved = undisturbed.seconds - resumed.seconds
     say(
-        f"\nAfter the kill the analysis took {resumed.seconds:.0f} s instead of {undisturbed.seconds:.0f} s: "
-        f"{saved:.0f} s saved."
+        f"\nAfter the first kill the analysis took {cut_off_again.seconds:.0f} s instead of "
+        f"{undisturbed.seconds:.0f} s, and after the second one {resumed.seconds:.0f} s."
     )
     if resumed.results != undisturbed.results:
         raise DemoFailed("the results of the resumed run are not those of the undisturbed run")
-    say(f"The results of both are equal, bit for bit ({len(json.loads(resumed.results))} models).")
+    say(f"The results of both are equal, bit for bit ({len(json.loads(resumed.results)[0])} models).")
     _say_how_to_open(folder / NOTEBOOK, environment, say)
 
 
@@ -97,31 +108,52 @@ class _Run:
         self.results = ""  # the table as JSON, which holds every bit of a float
         self.settled: dict[str, Promise] = {}
 
-    def until_killed(self) -> None:
+    def until_killed_in_the_grid(self) -> None:
         """Run the cells up to the grid, and kill the kernel when half of the grid is settled."""
         grid = next(i for i, cell in enumerate(self.notebook.cells) if GRID in cell.source)
         with self._kernel() as client:
             self._run_cells(client, range(grid))
             size = int(self._ask(client, "len(grid)"))
-            try:
-                with _killed_when_settled(client, self.store, size // 2):
-                    self._execute(client, grid)
-            except DeadKernelError:
-                self.settled = _settled(self.store)
-            else:
-                raise DemoFailed("the grid was finished before its kernel could be killed")
-        settled = len(_scores(self.settled))
-        if not 0 < settled < size:
-            raise DemoFailed(f"the kernel was killed with {settled} of {size} items settled")
-        self.say(f"   {'grid':<10} kernel killed (SIGKILL) with {settled} of {size} items settled")
-        nbformat.write(self.notebook, self.folder / NOTEBOOK)
+            self._execute_until_killed(client, grid, lambda store: len(scores(listed(store))) >= size // 2)
+        done = len(scores(self.settled))
+        if not 0 < done < size:
+            raise DemoFailed(f"the kernel was killed with {done} of {size} items settled")
+        self.say(f"   {'grid':<10} kernel killed (SIGKILL) with {done} of {size} items settled")
+
+    def until_killed_inside_a_cell(self) -> None:
+        """Run the cells up to one of several statements, and kill the kernel when some of these are done."""
+        inside = next(i for i, cell in enumerate(self.notebook.cells) if cell.id == INSIDE)
+        with self._kernel() as client:
+            self._run_cells(client, range(inside))
+            self._execute_until_killed(client, inside, lambda store: statements(listed(store)) >= BEFORE)
+        done = statements(self.settled)
+        self.say(f"   {INSIDE:<10} kernel killed (SIGKILL) with {done} statements done")
+
+    def _execute_until_killed(
+        self, client: NotebookClient, index: int, enough: Callable[[DiskStore], bool]
+    ) -> None:
+        started = time.perf_counter()
+        try:
+            with _killed_when(client, self.store, enough):
+                self._execute(client, index)
+        except DeadKernelError:
+            self.seconds += time.perf_counter() - started
+            self.settled = settled(self.store)
+            nbformat.write(self.notebook, self.folder / NOTEBOOK)
+        else:
+            raise DemoFailed("a cell was finished before its kernel could be killed")
 
     def to_the_end(self) -> None:
         """Run all cells, read the results and keep the notebook with its outputs."""
-        self.settled = _settled(self.store)
+        self.settled = settled(self.store)
+        goes_on = statements(self.settled) > 0
         with self._kernel() as client:
             self._run_cells(client, range(len(self.notebook.cells)))
-            self.results = self._ask(client, "__import__('json').dumps(results.to_dict('records'))")
+            stats = self._ask(client, "get_ipython().run_line_magic('durable', 'stats')")
+            if goes_on is not bool(re.search(r"resumed +1 cell", stats)):
+                raise DemoFailed(f"the cell {INSIDE!r} did not go on where its kernel died")
+            tables = "[results.to_dict('records'), falls.to_dict('records')]"
+            self.results = self._ask(client, f"__import__('json').dumps({tables})")
         nbformat.write(self.notebook, self.folder / NOTEBOOK)
 
     def _run_cells(self, client: NotebookClient, indexes: range) -> None:
@@ -135,8 +167,8 @@ class _Run:
             self._execute(client, index)
             seconds = time.perf_counter() - started
             self.seconds += seconds
-            self.settled = _settled(self.store)
-            self.say(f"   {cell.id:<10} {_deed(cell.source, before, self.settled):<40} {seconds:6.1f} s")
+            self.settled = settled(self.store)
+            self.say(f"   {cell.id:<10} {deed(cell.source, before, self.settled):<40} {seconds:6.1f} s")
 
     def _execute(self, client: NotebookClient, index: int) -> None:
         client.execute_cell(self.notebook.cells[index], index)
@@ -172,15 +204,15 @@ class _Run:
 
 
 @contextmanager
-def _killed_when_settled(client: NotebookClient, path: Path, count: int) -> Iterator[None]:
-    """Watch the store, and kill the kernel once so many scores are settled."""
+def _killed_when(client: NotebookClient, path: Path, enough: Callable[[DiskStore], bool]) -> Iterator[None]:
+    """Watch the store, and kill the kernel once there is enough in it."""
     kernel = psutil.Process(client.km.provisioner.pid)
     store = DiskStore(path)
     ended = threading.Event()
 
     def watch() -> None:
         while not ended.is_set():
-            if len(_scores(_list(store))) >= count:
+            if enough(store):
                 kernel.kill()
                 return
             store.wait_for_change(0.1)
@@ -195,56 +227,6 @@ def _killed_when_settled(client: NotebookClient, path: Path, count: int) -> Iter
         if watcher.is_alive():
             watcher.join()
         store.close()
-
-
-def _settled(path: Path) -> dict[str, Promise]:
-    """Return the settled promises of a store that may not exist yet."""
-    if not path.exists():
-        return {}
-    store = DiskStore(path)
-    try:
-        return _list(store)
-    finally:
-        store.close()
-
-
-def _list(store: DiskStore) -> dict[str, Promise]:
-    page = store.list(Query(limit=1000), SystemClock().now())
-    return {promise.id: promise for promise in page.promises if promise.settled}
-
-
-def _scores(ids: Mapping[str, Promise]) -> set[str]:
-    return {id for id in ids if id.startswith(SCORES)}
-
-
-def _deed(source: str, before: Mapping[str, Promise], after: Mapping[str, Promise]) -> str:
-    """Say what a cell did, by the promises that were settled before and after it."""
-    if GRID in source:
-        return _deed_of_grid(len(_scores(before)), len(_scores(after)))
-    named = re.match(r"%%durable (\w+)", source)
-    if named is None:
-        return "not durable"
-    own = {id for id in after if id.startswith(f"cell/{named[1]}@")}
-    if not own:
-        raise DemoFailed(f"the store has no promise of the cell {named[1]!r}")
-    return "computed" if own - before.keys() else "replayed"
-
-
-def _deed_of_grid(before: int, after: int) -> str:
-    if before == 0:
-        return f"computed, {after} items"
-    if before == after:
-        return f"replayed, {after} items"
-    return f"resumed at item {before + 1} of {after}"
-
-
-def _check_that_settled_stays_settled(earlier: Mapping[str, Promise], later: Mapping[str, Promise]) -> None:
-    for id, promise in earlier.items():
-        if later.get(id) != promise:
-            raise DemoFailed(f"{id} was settled before the kill and is another promise after it")
-    for id in later.keys() - earlier.keys():
-        if not id.startswith(SCORES):
-            raise DemoFailed(f"{id} was computed again after the kill")
 
 
 def _packaged_notebook() -> Path:

@@ -29,17 +29,22 @@ threading.Thread.start = interrupted
 
 
 @pytest.mark.timeout(600)
-def test_the_demo_resumes_in_the_middle_and_ends_with_equal_results(tmp_path):
+def test_the_demo_resumes_in_the_middle_of_a_map_and_of_a_cell_and_ends_with_equal_results(tmp_path):
     with _demo(DEMO, tmp_path / "demo") as demo:
         shown, _ = demo.communicate(timeout=500)
 
     assert demo.returncode == 0, shown
-    killed, resumed, undisturbed = re.split(r"^[123]\. .*$", shown, flags=re.MULTILINE)[1:]
+    killed, again, resumed, undisturbed = re.split(r"^[1234]\. .*$", shown, flags=re.MULTILINE)[1:]
     kept = int(re.search(r"kernel killed \(SIGKILL\) with (\d+) of 24 items settled", killed)[1])
     for cell in ("load", "clean", "features"):
+        assert re.search(rf"{cell} +replayed", again)
         assert re.search(rf"{cell} +replayed", resumed)
         assert re.search(rf"{cell} +computed", undisturbed)
-    assert f"resumed at item {kept + 1} of 24" in resumed
+    assert f"resumed at item {kept + 1} of 24" in again
+    assert "replayed, 24 items" in resumed
+    statements = int(re.search(r"kernel killed \(SIGKILL\) with (\d+) statements done", again)[1])
+    assert re.search(rf"drivers +resumed at statement {statements + 1} ", resumed)
+    assert re.search(r"drivers +computed", undisturbed)
     assert "computed, 24 items" in undisturbed
     assert "equal, bit for bit" in shown
     _run_once_more_shows_the_same_and_computes_nothing(tmp_path / "demo")

@@ -115,7 +115,7 @@ FLOORS = [
     {"resonate"},
     {"notebook", "server"},
     {"people", "together"},
-    {"running", "demo_packages", "demo", "cli", "cli_people", "__main__"},
+    {"running", "demo_packages", "demo_progress", "demo", "cli", "cli_people", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 
