@@ -77,6 +77,49 @@ def test_keys_alone_answer(notebook):
     one.shows("got {'name': 'Ada', 'colour': 'green'}")
 
 
+def test_several_questions_of_a_cell_are_answered_in_any_order(notebook):
+    asked = "aask('First?', int), aapprove('Second?'), aask('Third?')"
+    one = notebook(f"import asyncio\nprint(await asyncio.gather({asked}))")
+    one.run()
+    one.field("Third?", role="textbox").fill("c")
+    one.page.get_by_role("button", name="Send").last.click()
+    expect(one.page.locator(".rnb-form")).to_have_count(2)
+    one.page.get_by_role("group", name="Second?").get_by_role("button", name="Reject").click()
+    expect(one.page.locator(".rnb-form")).to_have_count(1)
+    one.field("First?").fill("1")
+    one.send()
+    one.shows("[1, False, 'c']")
+
+
+EVIL = "<img src=x onerror='window.evil = 1'><script>window.evil = 1</script>"
+
+
+def test_nothing_that_people_wrote_acts_in_form_card_or_inbox(notebook):
+    part = {"title": f"name {EVIL}", "description": EVIL, "enum": [f"red {EVIL}", "blue"]}
+    schema = {"type": "object", "properties": {EVIL: part}, "required": [EVIL]}
+    one = notebook(
+        f"evil = {EVIL!r}\n"
+        "class Shown:\n"
+        "    def _repr_html_(self): return evil\n"
+        f"print(len(form({schema!r}, 'Who? ' + evil, show=Shown(), tags={{'by': evil}}, comment=True)))"
+    )
+    one.run()
+    group = one.page.get_by_role("group", name="Who?")
+    expect(group).to_contain_text(EVIL)  # the description, as text
+    inbox = one.page.context.new_page()
+    one.inbox(one.waiting(), page=inbox)
+    expect(inbox.get_by_role("article")).to_contain_text(f"name {EVIL}")
+    group.get_by_label("name").select_option(index=1)
+    group.get_by_label("Comment").fill(EVIL)
+    one.send()
+    one.shows(f"“{EVIL}”")
+    inbox.reload()
+    expect(inbox.get_by_role("status")).to_contain_text(f"red {EVIL}")
+    for page in (one.page, inbox):
+        assert page.evaluate("window.evil") is None
+        assert page.locator("img[src=x]").count() == 0
+
+
 def test_a_page_that_is_loaded_again_while_a_cell_waits_loses_nothing(notebook):
     one = notebook(NUMBER)
     one.run()

@@ -10,7 +10,7 @@ import papermill
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbconvert import HTMLExporter
+from nbconvert import HTMLExporter, LatexExporter
 
 from resonate_nb.cli import main
 from resonate_nb.promise import TIMER_TAG, Promise
@@ -110,6 +110,10 @@ def test_other_runners_stop_with_pending_and_go_on_and_pages_show_question_and_a
     assert "How &lt;heavy&gt;?" in page
     assert "Answer:<strong> 5</strong>" in page
     assert "widget-view" not in page
+    paper, _ = LatexExporter().from_filename(out)  # of which a PDF is made
+    assert "How <heavy>?" in paper
+    assert "Answer: 5" in paper
+    assert "Answer: approved" in paper
 
 
 def test_a_run_that_waits_goes_on_when_a_timer_passes_as_in_a_race(root):
