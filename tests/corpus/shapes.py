@@ -321,6 +321,24 @@ def questioning(x):
 shape("question inside", questioning, 4, gives=8, asks=True)
 
 
+@durable
+def questioning_along(x):
+    mark()
+    yield step(x)
+    yield approve(f"{x} more?")
+
+
+shape(
+    "question in a generator",
+    questioning_along,
+    2,
+    gives=[4, True],
+    take=list,
+    asks=True,
+    doors=OF_GENERATORS,
+)
+
+
 @durable(id="report/{month}")
 def report(month):
     mark()

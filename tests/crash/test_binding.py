@@ -134,6 +134,29 @@ def test_the_data_that_the_code_reads_must_be_what_it_was(tmp_path):
     assert marks(tmp_path) == ["one"]
 
 
+GENERATOR = """
+@durable
+def report(month):
+    yield "start"
+    reached("one")
+    yield f"one-{month}"
+if __name__ == "__main__":
+    print(*report.run("report/2026-11", 11))
+"""
+
+
+def test_a_killed_generator_goes_on_with_the_code_it_started_with_behind_what_it_yielded(tmp_path):
+    script(tmp_path, GENERATOR)
+    killed_in_the_middle(tmp_path)
+
+    script(tmp_path, GENERATOR.replace("one", "two"))
+    done = run(tmp_path)
+
+    assert done.stdout == "start one-11\n"
+    assert "report: resumes with the code it started with" in done.stderr
+    assert marks(tmp_path) == ["one", "one"]
+
+
 PINNED = "@durable(version=1, on_change='accept')"
 
 

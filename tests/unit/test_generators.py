@@ -109,6 +109,30 @@ def test_an_exception_ends_it_after_what_was_yielded(noted):
     assert len(noted) == 3
 
 
+def test_a_bug_that_is_fixed_goes_on_behind_what_was_yielded(noted):
+    @durable(name="fixable", version=1)
+    def fixable():
+        sys.noted.append("broken")
+        yield "first"
+        raise LookupError("a bug")
+
+    iterator = fixable()
+    assert next(iterator) == "first"
+    with pytest.raises(LookupError):
+        next(iterator)
+
+    @durable(name="fixable", version=1)
+    def fixable():
+        sys.noted.append("fixed")
+        yield "first"
+        yield "second"
+
+    assert next(fixable()) == "first"
+    assert noted == ["broken"]
+    assert list(fixable()) == ["first", "second"]
+    assert noted == ["broken", "fixed"]
+
+
 def test_a_kept_exception_is_replayed_in_its_place(noted):
     @durable(name="final")
     def final():
