@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _SLICE_SECONDS = 0.2  # a wait can be interrupted this often
 _MOST = 500  # items of one task
 _AHEAD = 2  # tasks for each thread of the workers: one runs, one is there when it ends
+_AHEAD_OF_QUICK = 8  # where a task takes less time than its way
+_QUICK_SECONDS = 0.02
 _COUNT_SECONDS = 1.0  # between two counts of the workers' threads
 _HOPELESS_SECONDS = 5.0  # without any worker, after which that is said
 _SECRET_BYTES = 32
@@ -114,6 +116,7 @@ class _Flight:
         self._most, self._size = executor.workers, size
         self._under_way: dict[Future, Loading] = {}
         self._done: SimpleQueue[Future] = SimpleQueue()
+        self._ahead = _AHEAD
         self._suspects = 0  # items that go next, each with nothing beside it
         self._alone: Loading | None = None  # the last of those that went
         self._threads, self._counted = 0, 0.0
@@ -142,7 +145,7 @@ class _Flight:
             self._say_if_hopeless()
         if self._suspects or self._alone in self._under_way.values():
             return not self
-        return len(self) < (self._most or _AHEAD * max(self._threads, 1))
+        return len(self) < (self._most or self._ahead * max(self._threads, 1))
 
     def depart(self) -> Iterator[Finished]:
         """Send the next items, or yield those that need not go."""
@@ -199,6 +202,7 @@ class _Flight:
             raise error
 
     def _hear(self, returned: Returned) -> None:
+        self._ahead = _AHEAD_OF_QUICK if returned.seconds < _QUICK_SECONDS else _AHEAD
         self._size.took(returned.seconds / max(1, len(returned.reports)))
         for line in returned.said:
             self._line.execution.say(line)

@@ -67,7 +67,8 @@ class Size:
 
     def took(self, seconds: float) -> None:
         """Hear how long an item took in its chunk."""
-        self._seconds = seconds if not self._seconds else (self._seconds + seconds) / 2
+        # A first one, with its imports, or one that waited must not keep the next ones small for long.
+        self._seconds = seconds if not self._seconds else min(seconds, (self._seconds + seconds) / 2)
         if self._chosen is None:
             wanted = int(_CHUNK_SECONDS / max(self._seconds, 1e-6))
             self.items = max(1, min(self._most, wanted, 2 * self.items))

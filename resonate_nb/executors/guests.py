@@ -57,10 +57,11 @@ def compute_chunk(
     UnfitWorker
         This process lacks something.
     """
-    began, told = time.perf_counter(), Told()
+    told = Told()
     fingerprint.descriptions.update(chunk.descriptions)
     reports = []
     with listening(told), hosted(luggage, worker) as guest:
+        began = time.perf_counter()
         for report in _Visit(guest, luggage, worker, begins).compute(chunk):
             reports.append(report)
             if not wanted():

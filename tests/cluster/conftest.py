@@ -8,13 +8,12 @@ from distributed import Client, LocalCluster
 
 from resonate_nb.resonate import Resonate
 
+SMALL = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "scheduler_port": 0}
+
 
 @pytest.fixture(scope="session")
 def cluster():
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),  # deaths of workers under one task
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, scheduler_port=0) as cluster,
-    ):
+    with LocalCluster(**SMALL) as cluster:
         yield cluster
 
 
@@ -23,6 +22,18 @@ def client(cluster):
     with Client(cluster) as client:
         client.wait_for_workers(2, timeout=60)
         client.run(_use_key, os.environ["RESONATE_NB_KEY_FILE"])
+        yield client
+
+
+@pytest.fixture
+def doomed():
+    """A cluster of its own, for tests after which it is not what it was; a task survives one death."""
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        LocalCluster(**SMALL) as cluster,
+        Client(cluster) as client,
+    ):
+        client.wait_for_workers(2, timeout=60)
         yield client
 
 

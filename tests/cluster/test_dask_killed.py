@@ -75,18 +75,17 @@ def test_what_a_killed_worker_had_is_computed_by_another(client, root, tmp_path)
     client.wait_for_workers(2, timeout=60)
 
 
-def test_an_item_that_kills_its_workers_fails_alone(client, root):
+def test_an_item_that_kills_its_workers_fails_alone(doomed, root):
     @root.durable(name="work")
     def work(x):
         if x == 3:
             os.kill(os.getpid(), signal.SIGKILL)
         return x
 
-    values = work.map(range(6), executor=client, chunksize=3, progress=False, return_exceptions=True)
+    values = work.map(range(6), executor=doomed, chunksize=3, progress=False, return_exceptions=True)
     assert values[:3] + values[4:] == [0, 1, 2, 4, 5]
     assert isinstance(values[3], KilledWorker), values[3]
     assert len(settled(root)) == 5
-    client.wait_for_workers(2, timeout=60)
 
 
 def test_an_interrupt_keeps_what_was_done_and_takes_back_the_rest(client, root, tmp_path):
