@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from resonate_nb.corridor import children, leases
@@ -201,6 +202,18 @@ class Execution:
     async def compute_async(self, attempt: Attempt, start: Callable[[], Awaitable[object]]) -> Outcome:
         """Await what `start` gives as `compute` runs a body."""
         return await self._computing.compute_async(attempt, start)
+
+    def goes_on(self, attempt: Attempt, error: Exception) -> bool:
+        """Return whether another attempt follows one that failed, after recording when; as `compute` does."""
+        return self._computing.retrying.goes_on(attempt, error)
+
+    def pause(self, attempt: Attempt) -> None:
+        """Wait until the next attempt is due, and say for what; as `compute` does."""
+        self._computing.retrying.wait(attempt, worth_telling=-inf)
+
+    async def pause_async(self, attempt: Attempt) -> None:
+        """Wait as `pause` does, without blocking the loop."""
+        await self._computing.retrying.wait_async(attempt, worth_telling=-inf)
 
     def limit(self, attempt: Attempt, *, awaits: bool) -> Limit:
         """Return the attempt's deadline, for code that is not called through `compute`."""

@@ -30,15 +30,15 @@ class Retrying:
     say: Callable[[str], None]
     draw: Callable[[], float]
 
-    def wait(self, attempt: Attempt) -> None:
+    def wait(self, attempt: Attempt, *, worth_telling: float = _WORTH_TELLING) -> None:
         """Wait until the next attempt is due, which a process that died may have determined."""
-        self._announce(attempt)
+        self._announce(attempt, worth_telling)
         while (left := self._left(attempt)) > 0:
             self.clock.pause(min(left, _SLICE_SECONDS))
 
-    async def wait_async(self, attempt: Attempt) -> None:
+    async def wait_async(self, attempt: Attempt, *, worth_telling: float = _WORTH_TELLING) -> None:
         """Wait as `wait` does, without blocking the loop."""
-        self._announce(attempt)
+        self._announce(attempt, worth_telling)
         while (left := self._left(attempt)) > 0:
             await self.clock.apause(min(left, _SLICE_SECONDS))
 
@@ -75,12 +75,14 @@ class Retrying:
             return 0.0  # no series is under way, or the policy has become a shorter one
         return (failures.due - self.clock.now()) / 1_000
 
-    def _announce(self, attempt: Attempt) -> None:
+    def _announce(self, attempt: Attempt, worth_telling: float) -> None:
         left, failures = self._left(attempt), attempt.trail.failures
-        if left >= _WORTH_TELLING:
+        under_way = failures.due is not None and failures.series <= attempt.work.retry.retries
+        if under_way and left >= worth_telling:
             self.say(
                 f"{attempt.work.name}: attempt {failures.series} failed ({failures.recent[-1]}), "
-                f"attempt {failures.series + 1} of {attempt.work.retry.retries + 1} begins in {left:.0f} s"
+                f"attempt {failures.series + 1} of {attempt.work.retry.retries + 1} "
+                f"begins in {max(left, 0):.0f} s"
             )
 
 

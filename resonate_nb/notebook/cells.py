@@ -30,6 +30,7 @@ from resonate_nb.notebook.replaying import define, replay
 from resonate_nb.notebook.sections import Sections
 from resonate_nb.notebook.surroundings import Surroundings
 from resonate_nb.notebook.transform import awaits
+from resonate_nb.notebook.tries import Tries
 from resonate_nb.notebook.why import (
     computed_line,
     few_words,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 class Refusal:
     """Stands for the run of a cell that can't be durable: the real exception, at the cell's beginning."""
 
-    kept = limited = False
+    kept = limited = retried = False
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -97,7 +98,8 @@ class CellRun:
         )
         self._remaking = Remaking(self._analysis, options.remake)
         check_names("--outputs", options.outputs or (), self._analysis.inputs | self._bound, "assign or read")
-        self.limited = options.timeout is not None
+        self.limited, self.retried = options.timeout is not None, options.retry > 0
+        self._tries: Tries | None = None
         self._limit: Limit | None = None
         self._passed: object = None
         self._attempt: Attempt | None = None
@@ -162,6 +164,25 @@ class CellRun:
         """Return the value of the last expression."""
         value, self._passed = self._passed, None
         return value
+
+    def pause(self) -> None:
+        """Wait until the attempt that comes next is due."""
+        if self._tries is not None and self._tries.wait():
+            self._begin_again()
+
+    async def pause_async(self) -> None:
+        """Do as `pause` does in a cell that awaits."""
+        if self._tries is not None and await self._tries.wait_async():
+            self._begin_again()
+
+    def tries_again(self, error: BaseException) -> bool:
+        """Return whether another attempt follows one that this ended."""
+        filename = sys._getframe(1).f_code.co_filename  # noqa: SLF001 (definitions must be found in the cell)
+        return self._tries is not None and self._tries.follows(error, filename)
+
+    def _begin_again(self) -> None:
+        if self._chain is not None:
+            self._loops = Loops(self._chain, self._namespace)
 
     def leave(self, error: BaseException | None) -> None:
         """Be told that the statements are left, before the exception is shown that ended them.
@@ -294,6 +315,15 @@ class CellRun:
             context=entry.context,
             anew=self._anew,
         )
+        if self.retried:
+            self._tries = Tries(
+                self._execution,
+                entry,
+                self._reading,
+                self._chain,
+                recorder=self._recorder,
+                rerun=self._options.rerun,
+            )
         if self.limited:
             self._limit = self._execution.limit(entry, awaits=awaits(self._tree))
             self._limit.begin()

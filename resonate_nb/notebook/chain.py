@@ -100,6 +100,24 @@ class Chain:
         found = self.found
         if found is not None:
             self._go_on(found)
+            self.budget.came_with(self.seconds_saved)
+
+    def look_again(self, filename: str, keeping: Keeping) -> bool:
+        """Look for the last checkpoint from which a further attempt of this run can go on."""
+        self._earlier, self.found = keeping, None
+        return self.look(filename)
+
+    def go_on_again(self) -> None:
+        """Go on at the checkpoint that was found; what led to it is shown already."""
+        if self.found is not None:
+            self._go_on(self.found._replace(kept={**self.found.kept, "<shown>": []}))
+        self.seconds_saved = 0.0
+
+    def begin_anew(self) -> None:
+        """Begin at the beginning again."""
+        self.found, self.resumed, self.calls, self.seconds_saved = None, Point(0), {}, 0.0
+        if self._attempt is not None:
+            self._attempt.context.numbering.go_on({})
 
     def loop(self, number: int) -> Mapping[str, Any] | None:
         """Return what was kept of the loop in which the cell goes on, if it is this statement."""
@@ -157,7 +175,7 @@ class Chain:
     @property
     def words(self) -> str:
         """Where the cell went on, for the line under it; empty if it began at its beginning."""
-        if self.resumed == Point(0):
+        if self.resumed == Point(0) or not self.seconds_saved:
             return ""
         spared = readable.seconds(self.seconds_saved)
         inside = f", iteration {self.resumed.iterations + 1:,}" if self.resumed.iterations else ""
@@ -214,9 +232,8 @@ class Chain:
         self._draws.go_on(kept)
         if self._attempt is not None:
             self._attempt.context.numbering.go_on(kept["<numbers>"])
-        self.resumed, self.seconds_saved = found.point, kept["<seconds>"]
         self.calls = kept.get("<calls>", {})
-        self.budget.came_with(kept["<seconds>"])
+        self.resumed, self.seconds_saved = found.point, kept["<seconds>"]
 
     def _link(self, point: Point) -> Link:
         return self.links[point.statements + (point.iterations > 0)]

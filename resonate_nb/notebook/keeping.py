@@ -84,6 +84,19 @@ class Keeping:
                 return False
         return all(path in self._names or path in kept for path in self._inputs.rebound())
 
+    def untouched(self) -> bool:
+        """Return whether only variables were bound or deleted since, which can be undone."""
+        changed = self.references.changed(frozenset(self._inputs.mutated()))
+        elsewhere = [path for path in self._inputs.rebound() if path not in self._names]
+        return not [*changed, *elsewhere, *self._attributes.changed()]
+
+    def rewind(self) -> None:
+        """Bind the variables of the namespace to what they were bound to, and no others."""
+        now = self._namespace
+        for name in filterfalse(is_shells, now.keys() - self._before.keys()):
+            del now[name]
+        now.update((name, value) for name, value in self._before.items() if not is_shells(name))
+
     def bind_again(self, kept: Mapping[str, Any]) -> None:
         """Bind the variables that were read to what they were bound to, besides those that were kept."""
         for name in self._names & self._inputs.captured.keys() - kept.keys():

@@ -132,7 +132,9 @@ class Extension:
         self._shell.user_ns[running.name] = running.run
         self._shell.user_ns_hidden[running.name] = running.run
         shows_assignment = self._shell.ast_node_interactivity == "last_expr_or_assign"
-        return guard(tree, running.name, shows_assignment=shows_assignment, limited=run.limited)
+        return guard(
+            tree, running.name, shows_assignment=shows_assignment, limited=run.limited, retried=run.retried
+        )
 
     def _decide(self, kind: str, text: str, tree: ast.Module) -> CellRun | Refusal:
         if kind == "refused":
@@ -181,7 +183,7 @@ class Extension:
         """Make the cell a durable promise.
 
         %%durable [NAME] [--version N] [--id ID] [--ignore NAMES] [--watch FILES] [--outputs NAMES]
-        [--remake NAMES] [--timeout DURATION] [--rerun] [--quiet] [--dry-run]
+        [--remake NAMES] [--timeout DURATION] [--retry N] [--rerun] [--quiet] [--dry-run]
         """
         raise UsageError("%%durable stands on the first line of a cell, alone")
 

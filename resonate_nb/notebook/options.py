@@ -10,7 +10,7 @@ from resonate_nb.durations import milliseconds
 from resonate_nb.errors import UsageError
 
 _WITH_NAMES = ("--ignore", "--outputs", "--remake")
-_WITH_VALUE = ("--version", "--id", "--watch", "--timeout", *_WITH_NAMES)
+_WITH_VALUE = ("--version", "--id", "--watch", "--timeout", "--retry", *_WITH_NAMES)
 _SWITCHES = ("--rerun", "--quiet", "--dry-run")
 
 
@@ -27,6 +27,7 @@ class CellOptions:
     remake: frozenset[str] = frozenset()
     watch: tuple[str, ...] = ()  # paths and patterns of files that the cell reads unseen
     timeout: int | None = None  # in milliseconds
+    retry: int = 0  # further attempts
     rerun: bool = False
     quiet: bool = False
     dry_run: bool = False
@@ -69,6 +70,7 @@ def parse_options(text: str) -> CellOptions:
         outputs=names_of.get("--outputs"),
         remake=names_of.get("--remake", frozenset()),
         timeout=milliseconds(given["--timeout"]) if "--timeout" in given else None,
+        retry=_retries(given.get("--retry", "0")),
         rerun="--rerun" in given,
         quiet="--quiet" in given,
         dry_run="--dry-run" in given,
@@ -90,6 +92,12 @@ def _names(option: str, text: str) -> frozenset[str]:
                 f"{option} takes names with commas between and no spaces, like a,b; {name!r} is no name"
             )
     return frozenset(names)
+
+
+def _retries(text: str) -> int:
+    if not text.isdecimal():
+        raise UsageError(f"--retry takes a whole number of further attempts, not {text!r}")
+    return int(text)
 
 
 def _number(text: str | None) -> int | None:

@@ -232,7 +232,8 @@ class Draws:
         self._states, self._seeded = earlier._states, earlier._seeded
 
     def undo(self) -> None:
-        """Leave the generators as they were when the cell began, which another run may have gone on from."""
+        """Leave the generators as they were when the cell began, as if nobody had drawn from them since."""
+        self._drawn, self._seeded_first = set(), set()
         set_states(self._states)
         for name in self._states:
             (watch.seeded.add if name in self._seeded else watch.seeded.discard)(name)

@@ -23,6 +23,7 @@ from resonate_nb.notebook.randomness import Draws
 from resonate_nb.notebook.remaking import check_names
 from resonate_nb.notebook.shell_names import is_history, is_shells
 from resonate_nb.notebook.why import as_typed
+from resonate_nb.retry import policy_of
 from resonate_nb.versioning import pins
 from resonate_nb.versions import VERSION_DIGITS
 
@@ -104,6 +105,7 @@ class Reading:
             fingerprint=code.digest,
             explicit=id is not None,
             timeout=self.options.timeout,
+            retry=policy_of(self.options.retry),
             tags=self._tags(),
             about=self.inputs.about,
             root="",

@@ -55,7 +55,7 @@ class Recorder:
 
     def so_far(self) -> tuple[Output, ...]:
         """Return what the cell shows at present, and go on recording."""
-        self._flush()
+        self.flush()
         with self._lock:
             return self._folding.outputs()
 
@@ -140,7 +140,8 @@ class Recorder:
         with suppress(KeyError, TypeError, ValueError, AttributeError), self._lock:
             self._folding.add(kind, {name: _as_json(each) for name, each in content.items()})
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Have all that was written so far shown, before what comes next on another stream."""
         for stream in dict.fromkeys((*self._streams, sys.stdout, sys.stderr)):
             _drain(stream)
             # Whatever a stream that the user put there raises is no reason to lose the cell's outcome.

@@ -82,7 +82,12 @@ def unmarked(tree: ast.Module) -> ast.Module:
 
 
 def guard(
-    tree: ast.Module, run_name: str, *, shows_assignment: bool = False, limited: bool = False
+    tree: ast.Module,
+    run_name: str,
+    *,
+    shows_assignment: bool = False,
+    limited: bool = False,
+    retried: bool = False,
 ) -> ast.Module:
     """Return the cell in which a run, found under a name of the namespace, decides what is executed.
 
@@ -96,6 +101,9 @@ def guard(
 
     In a `limited` cell the run hears, by ``run.leave(None)`` or ``run.leave(error)``, where the statements
     are left. The value of the last expression passes by it, to be shown behind them.
+
+    A `retried` cell waits in ``run.pause()``, or in ``await run.pause_async()``, before its statements; after
+    an error they begin again if ``run.tries_again(error)``.
     """
     statements = unmarked(tree).body
     if shows_assignment:
@@ -104,8 +112,12 @@ def guard(
     guarded = [_guarded(n, each, run_name) for n, each in enumerate(statements) if not _is_future(each)]
     if statements and isinstance(statements[-1], ast.Expr):
         guarded[-1] = _guarded_expression(len(statements) - 1, statements[-1], run_name)
-    if limited and guarded:
-        guarded = _limited(guarded, run_name)
+    retried = retried and _compiles(tree)  # else a stray `break` would end our loop
+    if guarded and (limited or retried):
+        guarded, shown = _passed_by(guarded, run_name)
+        guarded = [_retried(guarded, run_name, awaits=awaits(tree))] if retried else guarded
+        guarded = [_limited(guarded, run_name)] if limited else guarded
+        guarded += shown
     begin = ast.Expr(_call(run_name, "begin"))
     return ast.Module(
         [*futures, _at(begin, tree.body[0] if tree.body else None), *guarded], tree.type_ignores
@@ -185,21 +197,52 @@ def _guarded_expression(n: int, statement: ast.Expr, run_name: str) -> ast.stmt:
     return ast.copy_location(ast.Expr(ast.copy_location(choice, statement)), statement)
 
 
-def _limited(guarded: list[ast.stmt], run_name: str) -> list[ast.stmt]:
-    """Return the statements in a block that tells the run how it is left."""
+def _compiles(tree: ast.Module) -> bool:
+    """Return whether Python takes a cell as it is."""
+    try:
+        compile(tree, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except SyntaxError:
+        return False
+    return True
+
+
+def _passed_by(guarded: list[ast.stmt], run_name: str) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """Return the statements with the last value passed by the run, and what shows it behind them."""
     *before, last = guarded
     shown: list[ast.stmt] = []
     if isinstance(last, ast.Expr):
         passed = ast.copy_location(_passing(run_name, "passing", last.value), last)
         last = ast.copy_location(ast.Expr(passed), last)
         shown = [_at(ast.Expr(_call(run_name, "passed")), last)]
+    return [*before, last], shown
+
+
+def _retried(guarded: list[ast.stmt], run_name: str, *, awaits: bool) -> ast.stmt:
+    """Return the statements in a loop that ends with the last attempt."""
+    first = guarded[0]
+    pause: ast.expr = _call(run_name, "pause_async" if awaits else "pause")
+    caught = f"{run_name}failure"
+    again = _passing(run_name, "tries_again", ast.Name(caught, ast.Load()))
+    refused = ast.If(test=ast.UnaryOp(ast.Not(), again), body=[ast.Raise()], orelse=[])
+    handler = ast.ExceptHandler(ast.Name("BaseException", ast.Load()), caught, [refused])
+    block = ast.Try(body=guarded, handlers=[], orelse=[_at(ast.Break(), first)], finalbody=[])
+    block.handlers = [_at(handler, first)]
+    waiting = _at(ast.Expr(ast.Await(pause) if awaits else pause), first)
+    body = [waiting, ast.copy_location(block, first)]
+    endless = _at(ast.Constant(True), first)
+    return ast.copy_location(ast.While(test=endless, body=body, orelse=[]), first)
+
+
+def _limited(guarded: list[ast.stmt], run_name: str) -> ast.stmt:
+    """Return the statements in a block that tells the run how it is left."""
+    last = guarded[-1]
     caught = f"{run_name}error"
     heard = ast.Expr(_passing(run_name, "leave", ast.Name(caught, ast.Load())))
     handler = ast.ExceptHandler(ast.Name("BaseException", ast.Load()), caught, [heard, ast.Raise()])
     done = ast.Expr(_passing(run_name, "leave", ast.Constant(None)))
-    block = ast.Try(body=[*before, last], handlers=[], orelse=[_at(done, last)], finalbody=[])
+    block = ast.Try(body=guarded, handlers=[], orelse=[_at(done, last)], finalbody=[])
     block.handlers = [_at(handler, last)]
-    return [ast.copy_location(block, guarded[0]), *shown]
+    return ast.copy_location(block, guarded[0])
 
 
 def _passing(run_name: str, method: str, argument: ast.expr) -> ast.Call:
