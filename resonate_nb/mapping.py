@@ -33,9 +33,13 @@ class Options:
     limit_rate: str | float | None = None
 
     def __post_init__(self) -> None:
-        if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 1):
+        if not _is_number(self.workers):
             raise UsageError(
                 f"workers is how many calls are computed at once, at least 1, not {self.workers!r}"
+            )
+        if not _is_number(self.chunksize):
+            raise UsageError(
+                f"chunksize is how many items a process gets at once, at least 1, not {self.chunksize!r}"
             )
 
     def chosen_executor(self) -> Executor:
@@ -176,6 +180,10 @@ def _streamed(finishing: Finishing, *, ordered: bool) -> Iterator[Any]:
                 value = finishing.value(ready)
                 if finishing.gives(ready):
                     yield value
+
+
+def _is_number(wanted: object) -> bool:
+    return wanted is None or (isinstance(wanted, int) and not isinstance(wanted, bool) and wanted >= 1)
 
 
 def _total(iterables: Iterable[Iterable[Any]]) -> int | None:

@@ -22,6 +22,7 @@ from resonate_nb.enquiry import answers
 from resonate_nb.errors import (
     PoolBroken,
     PromiseTimedOut,
+    UsageError,
     WorkerDied,
 )
 from resonate_nb.promise import State
@@ -297,6 +298,19 @@ def test_a_pool_that_breaks_is_named_and_another_goes_on(tmp_path):
         frail.map(range(10), executor=pool, progress=False)
     assert frail.map(range(10), progress=False) == list(range(10))
     assert sorted(map(int, marks.read_text().split())) == sorted([*range(10), 5])
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"chunksize": 0}, "chunksize"), ({"workers": True}, "workers"), ({"executor": "process"}, "processes")],
+)
+def test_what_is_no_option_is_refused_by_name(options, named):
+    @durable(name="double")
+    def double(x):
+        return 2 * x
+
+    with pytest.raises(UsageError, match=named):
+        double.map([1], **options)
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path):
