@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import secrets
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from resonate_nb.fingerprint import Fingerprint
 
 _OURS = "resonate-nb"
+_OLD_SECONDS = 30 * 86_400  # a token that is this old was left by a process that was killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Folder:
         if not isinstance(store, DiskStore) or key_id != load_key().id:
             return None
         path = Path(store.location)
+        _remove_old_tokens(path)
         token = secrets.token_hex(16)
         name = f".worker.{secrets.token_hex(8)}.tmp"
         (path / name).write_text(token, encoding="ascii")
@@ -101,12 +105,21 @@ class Folder:
         (Path(self.path) / self.name).unlink(missing_ok=True)
 
 
+def _remove_old_tokens(folder: Path) -> None:
+    for path in folder.glob(".worker.*.tmp"):
+        with suppress(FileNotFoundError):  # somebody else does the same
+            if path.stat().st_mtime < time.time() - _OLD_SECONDS:
+                path.unlink()
+
+
 def _libraries(code: Fingerprint) -> Iterator[Library]:
     for part in code.parts:
         if part.kind == "library":
             names, versions = part.path.split("+"), part.source.split("+")
             if len(names) == len(versions):
-                yield from (Library(*each) for each in zip(names, versions, strict=True) if each[0] != _OURS)
+                found = (Library(*each) for each in zip(names, versions, strict=True) if each[0] != _OURS)
+                # What was installed without saying so can't be asked for; it is missed when it is imported.
+                yield from (library for library in found if _version(library.name) is not None)
 
 
 def _version(distribution: str) -> str | None:

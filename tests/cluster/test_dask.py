@@ -190,15 +190,27 @@ def test_an_argument_whose_class_is_another_one_there_is_refused(client, root, m
         client.run(_see_no_more, str(other))
 
 
-def test_a_library_that_the_workers_lack_is_named(client, root, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "about",
+    [
+        {
+            "METADATA": "Metadata-Version: 2.1\nName: oddlib\nVersion: 2.1\n",
+            "RECORD": "oddlib/__init__.py,,\n",
+        },
+        {},  # installed without saying so
+    ],
+    ids=["known", "unknown"],
+)
+def test_a_library_that_the_workers_lack_is_named(client, root, tmp_path, monkeypatch, about):
     site = tmp_path / "site-packages"
     (site / "oddlib").mkdir(parents=True)
     (site / "oddlib" / "__init__.py").write_text("def odd():\n    return 1\n")
     (site / "oddlib-2.1.dist-info").mkdir()
-    (site / "oddlib-2.1.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: oddlib\nVersion: 2.1\n"
+    for name, text in about.items():
+        (site / "oddlib-2.1.dist-info" / name).write_text(text)
+    lacks = (
+        "lacks oddlib 2.1: it has none. Give" if about else "lacks the module oddlib, which use needs. Give"
     )
-    (site / "oddlib-2.1.dist-info" / "RECORD").write_text("oddlib/__init__.py,,\n")
     monkeypatch.syspath_prepend(site)
     import oddlib
 
@@ -207,9 +219,7 @@ def test_a_library_that_the_workers_lack_is_named(client, root, tmp_path, monkey
         return x + oddlib.odd()
 
     try:
-        with pytest.raises(
-            UnfitWorker, match=r"worker tcp://.* lacks oddlib 2.1: it has none. Give the workers"
-        ):
+        with pytest.raises(UnfitWorker, match=rf"worker tcp://.* {lacks}"):
             use.map(range(3), executor=client, progress=False)
     finally:
         del sys.modules["oddlib"]
