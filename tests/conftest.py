@@ -1,8 +1,13 @@
 """What every test needs: a key and a store of its own."""
 
+import sys
+
 import pytest
 
 from resonate_nb import configure
+
+# Where tests run in several processes, the main module of each lacks what `multiprocessing` looks at.
+sys.modules["__main__"].__dict__.setdefault("__spec__", None)
 
 
 @pytest.fixture(autouse=True)

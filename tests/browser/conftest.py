@@ -211,13 +211,15 @@ class Notebook:
 
     def saved(self):
         """Save, and return the notebook as the file has it."""
-        before = (self.folder / "it.ipynb").stat().st_mtime_ns
+        file = self.folder / "it.ipynb"
+        before = file.stat().st_mtime_ns
         self.page.keyboard.press("Control+s")
         deadline = time.monotonic() + PATIENCE / 1_000
-        while (self.folder / "it.ipynb").stat().st_mtime_ns == before:
+        # It is empty for a moment while it is written.
+        while file.stat().st_mtime_ns == before or not file.read_text().endswith("}\n"):
             assert time.monotonic() < deadline, "the notebook was not saved"
             self.page.wait_for_timeout(50)
-        return nbformat.read(self.folder / "it.ipynb", as_version=4)
+        return nbformat.read(file, as_version=4)
 
     def close(self):
         """End the kernel, so that the next test has the machine for itself."""
