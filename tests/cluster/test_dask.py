@@ -205,8 +205,8 @@ def test_a_library_that_the_workers_lack_is_named(client, root, tmp_path, monkey
     site = tmp_path / "site-packages"
     (site / "oddlib").mkdir(parents=True)
     (site / "oddlib" / "__init__.py").write_text("def odd():\n    return 1\n")
-    (site / "oddlib-2.1.dist-info").mkdir()
     for name, text in about.items():
+        (site / "oddlib-2.1.dist-info").mkdir(exist_ok=True)
         (site / "oddlib-2.1.dist-info" / name).write_text(text)
     lacks = (
         "lacks oddlib 2.1: it has none. Give" if about else "lacks the module oddlib, which use needs. Give"
