@@ -120,15 +120,18 @@ class _Flight:
         """Send the next items, or yield those that need not go."""
         loading = self._line.load(self._size.items)
         yield from loading.finished
-        if loading.sent:
+        if not loading.sent:
+            return
+        try:
             chunk = pickle.dumps(self._line.chunk(loading))
-            try:
-                future = self._pool.submit(_compute, self._sent, chunk, os.getpid())
-            except BrokenExecutor as error:
-                self._line.take_back(loading)
+            future = self._pool.submit(_compute, self._sent, chunk, os.getpid())
+        except BaseException as error:
+            self._line.take_back(loading)
+            if isinstance(error, BrokenExecutor):
                 raise PoolBroken(self._name, error) from error
-            self._under_way[future] = loading
-            future.add_done_callback(self._done.put)
+            raise
+        self._under_way[future] = loading
+        future.add_done_callback(self._done.put)
 
     def landed(self, *, wait: bool) -> Iterator[Finished]:
         """Yield the items of chunks that are done, after waiting for one."""

@@ -117,11 +117,16 @@ class _Fleet:
         """Send the next items, or yield those that need not go."""
         loading = self._line.load(self._size.items)
         yield from loading.finished
-        if loading.sent:
+        if not loading.sent:
+            return
+        try:
             chunk = pickle.dumps(self._line.chunk(loading))
             process = self._idle.pop() if self._idle else self._begun()
-            self._busy[process] = loading
-            process.send(chunk)
+        except BaseException:  # code or arguments that can't travel, above all
+            self._line.take_back(loading)
+            raise
+        self._busy[process] = loading
+        process.send(chunk)
 
     def landed(self, *, wait: bool) -> Iterator[Finished]:
         """Yield the items of chunks that are done, after waiting for one."""

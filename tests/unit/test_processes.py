@@ -22,6 +22,7 @@ from resonate_nb.enquiry import answers
 from resonate_nb.errors import (
     PoolBroken,
     PromiseTimedOut,
+    Unpicklable,
     UsageError,
     WorkerDied,
 )
@@ -254,6 +255,30 @@ def test_equal_items_come_to_their_end_where_they_kill_their_process():
 
     values = deadly.map([1, 1, 2], return_exceptions=True, **PROCESSES)
     assert [type(value) for value in values] == [WorkerDied, WorkerDied, int]
+    root.close()
+
+
+class Unsendable:
+    """Has content to be identified by, and can't be pickled."""
+
+    def __durable_digest__(self):
+        return "the only one"
+
+    def __reduce__(self):
+        raise TypeError("stays here")
+
+
+@pytest.mark.parametrize("store", ["folder", "memory"])
+def test_an_argument_that_cannot_travel_is_named_and_can_be_computed_here_afterwards(store, tmp_path):
+    root = Resonate(MemoryStore() if store == "memory" else tmp_path / "theirs")
+
+    @root.durable(name="kind")
+    def kind(thing):
+        return type(thing).__name__
+
+    with pytest.raises(Unpicklable, match=r"arguments\[0\]\[0\].*stays here"):
+        kind.map([Unsendable()], **PROCESSES)
+    assert kind.map([Unsendable()], progress=False) == ["Unsendable"]
     root.close()
 
 
