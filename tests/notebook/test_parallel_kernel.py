@@ -39,7 +39,11 @@ def test_functions_of_a_notebook_go_along_to_other_processes_and_settle_in_its_s
         items = [10 * number, 10 * number + 1]
         values = [(x + 1000) ** 2 for x in items]
         reply = kernel.run(cell.format(items))
-        assert reply.text == f"{values}\n", (name, reply.error, reply.text)
+        assert reply.text.endswith(f"{values}\n"), (
+            name,
+            reply.error,
+            reply.text,
+        )  # newer Pythons warn of forks
         assert kernel.run(f"print([square(x) for x in {items}])").text == f"{values}\n"
         assert [(kernel.cwd / f"computed {x}").read_text() for x in items] == ["x", "x"], name
     assert kernel.run("print(len(find('square')))").text == f"{2 * len(CELLS)}\n"
