@@ -239,3 +239,12 @@ def test_files_that_were_read_before_the_checkpoint_count_also_without_a_restart
     (kernel.cwd / "list").write_text("another")
     kernel.run(cell.format("read"))
     assert kernel.run("print(y)").text == "another\n"
+
+
+def test_a_cell_with_a_deadline_goes_on_after_a_failure_too(kernel):
+    kernel.run(SETUP)
+    cell = BODY.replace("numbers", "numbers --timeout 5m")
+    assert kernel.run(cell.format(last="y = [base.append('half'), nonsense]")).error[0] == "NameError"
+    assert kernel.run(cell.format(last="y = 3")).error is None
+    assert state(kernel) == "1 2 [0, 1] [[0, 1], 1] True 3"
+    assert ran(kernel) == [1, 1]
