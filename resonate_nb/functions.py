@@ -271,8 +271,11 @@ class DurableFunction(Generic[P, R]):
 
     def code(self) -> Fingerprint:
         """Return the fingerprint of the code that a call runs now."""
+        return self._code(self._execution())
+
+    def _code(self, execution: Execution) -> Fingerprint:
         if self._stored is None:
-            return fingerprint(self.__wrapped__, library=self._execution().library)
+            return fingerprint(self.__wrapped__, library=execution.library)
         loaded = self._stored()
         self.__wrapped__ = loaded.function
         return loaded.fingerprint()
@@ -409,7 +412,8 @@ class DurableFunction(Generic[P, R]):
         place = self.place() if id is None else id  # counted now, not when a coroutine begins
         if self.is_async:
             return self._run_async(args, kwargs, id=place, rerun=rerun)
-        code, execution = self.code(), self._execution()
+        execution = self._execution()
+        code = self._code(execution)
         if code.stale is not None:
             self._warn_if_stale(code)
             return self.body(args, kwargs)()

@@ -6,6 +6,7 @@ relied on here: the table `Cache` with the columns `key`, `raw` (1 for text), `t
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -13,7 +14,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.errors import StoreUnavailable
-from resonate_nb.ids import is_internal
 from resonate_nb.promise import State
 from resonate_nb.store.changes import Changes
 from resonate_nb.store.failures import unavailable
@@ -45,6 +45,7 @@ class Reader:
 
     def __init__(self, path: Path, prepare: Callable[[], None]) -> None:
         self._path, self._prepare = path, prepare
+        self._file = str(path)  # at each read, a `Path` would be made into text anew
         self._location = str(path.parent)
         self._idle: list[Connection] = []
         self._watches: dict[int, _Watch] = {}
@@ -139,10 +140,10 @@ class Reader:
         if self._closed:
             raise StoreUnavailable(self._location, "it was closed")
         try:
-            found = self._path.stat()
+            found = os.stat(self._file)  # noqa: PTH116
         except FileNotFoundError:  # the folder was deleted under us
             self._prepare()
-            found = self._path.stat()
+            found = os.stat(self._file)  # noqa: PTH116
         return found.st_dev, found.st_ino
 
     def _open(self) -> Connection:
@@ -199,7 +200,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def key_of(id: str) -> str:
     """Return the key of a row in the database: those of promises are apart from all others."""
-    return INTERNAL + id[1:] if is_internal(id) else KEY + id
+    return INTERNAL + id[1:] if id[:1] == "\0" else KEY + id
 
 
 def _conditions(query: Query) -> tuple[str, list[object]]:
