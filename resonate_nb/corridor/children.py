@@ -50,6 +50,17 @@ class Place:
         """When the call has to end because its parent has to."""
         return NEVER if self.parent is None else self.parent.timeout_at
 
+    @property
+    def ours_alone(self) -> bool:
+        """Whether nobody but this process can make the call: it holds the lease of the promise around it.
+
+        A section of a cell is the same one in other kernels.
+        """
+        around = self.parent
+        if around is None or not self.extends or not self.id.startswith(around.id):
+            return False
+        return around.trace.running and around.process == os.getpid()
+
     def holds(self, found: Promise) -> bool:
         """Return whether a promise was made by the call that stands here.
 
@@ -147,6 +158,8 @@ def idempotency_key() -> str:
     context = current()
     if context is None:
         raise UsageError("idempotency_key() belongs to a promise: call it in the body of a durable function")
+    if context.begun is not None:
+        context.begun()  # a key that the world has seen must not be lost with its promise
     return _digest(context.seed, context.id)
 
 

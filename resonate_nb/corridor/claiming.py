@@ -18,7 +18,7 @@ from resonate_nb.opened import file_events
 from resonate_nb.opened.file_records import BECAUSE_TAG
 from resonate_nb.opened.tracing import Trace
 from resonate_nb.promise import SEED_TAG, State
-from resonate_nb.store.operations import Acquire, Release
+from resonate_nb.store.operations import Acquire, Claim, Release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from resonate_nb.corridor.work import Work
     from resonate_nb.promise import Promise
     from resonate_nb.store.base import Lease, Reply
-    from resonate_nb.store.operations import Claim
 
 SLICE_SECONDS = 0.2  # a wait can be interrupted this often
 EVERY_SETTLED_STATE = frozenset(State) - {State.PENDING}
@@ -116,6 +115,8 @@ class Claiming:
         return entry
 
     def _ask(self, turn: Turn) -> Delivered | Attempt | None:
+        if (attempt := self._begin_at_once(turn)) is not None:
+            return attempt
         while True:
             claim = self._acquire(turn)
             if claim.fence is not None:
@@ -135,27 +136,45 @@ class Claiming:
                 turn.unless = EVERY_SETTLED_STATE  # what is settled there is no answer: a new generation
                 turn.because = self.delivering.changed_files(claim.promise)
 
+    def _begin_at_once(self, turn: Turn) -> Attempt | None:
+        """Return the right to compute a call that nobody else can make and that was not made before.
+
+        Its record is on its way while its body runs, and most often it is settled in the same transaction.
+        """
+        place = turn.work.place
+        if place is None or not place.ours_alone or turn.asked_ahead is not None:
+            return None
+        if self.delivering.store.get(turn.work.id) is not None:
+            return None
+        asked = self._question(turn)
+        promise = asked.promise.created(asked.now)
+        if promise.settled:  # there is no time left
+            return None
+        reply = self.delivering.store.post(asked)
+        return self._attempt(turn, Bound(turn.work), Claim(promise, fence=1), 1, reply.get)
+
     def _acquire(self, turn: Turn) -> Claim:
         reply, turn.asked_ahead = turn.asked_ahead or self._post(turn), None
         return reply.get()
 
     def _post(self, turn: Turn) -> Reply[Claim]:
+        return self.delivering.store.post(self._question(turn))
+
+    def _question(self, turn: Turn) -> Acquire:
         now = self.delivering.clock.now()
         turn.timeout_at = turn.timeout_at or turn.work.deadline(now)
         promise = turn.work.promise(current(), timeout_at=turn.timeout_at)
         if turn.because:
             promise = replace(promise, tags={**promise.tags, BECAUSE_TAG: turn.because[:500]})
-        return self.delivering.store.post(
-            Acquire(
-                promise=promise,
-                owner=turn.owner.text,
-                until=now + leases.LEASE_MILLISECONDS,
-                now=now,
-                over=turn.over,
-                unless=turn.unless,
-                rebind=turn.work.bound is None,
-                power_safe=turn.work.explicit,
-            )
+        return Acquire(
+            promise=promise,
+            owner=turn.owner.text,
+            until=now + leases.LEASE_MILLISECONDS,
+            now=now,
+            over=turn.over,
+            unless=turn.unless,
+            rebind=turn.work.bound is None,
+            power_safe=turn.work.explicit,
         )
 
     def _bound(self, work: Work, promise: Promise) -> Bound:
@@ -170,7 +189,14 @@ class Claiming:
         self.say(f"{work.name}: resumes with the code it started with (fingerprint {started_with})")
         return bound
 
-    def _attempt(self, turn: Turn, bound: Bound, claim: Claim, fence: int) -> Attempt:
+    def _attempt(
+        self,
+        turn: Turn,
+        bound: Bound,
+        claim: Claim,
+        fence: int,
+        begun: Callable[[], object] | None = None,
+    ) -> Attempt:
         self.heartbeat.add(claim.promise.id, fence)
         file_events.listen()
         timeout_at = min(claim.promise.timeout_at, turn.timeout_at)
@@ -187,6 +213,7 @@ class Claiming:
                 timeout_at=timeout_at,
                 seed=claim.promise.tags.get(SEED_TAG, ""),
                 trace=Trace(attributed()),
+                begun=begun,
             ),
             started=self.delivering.clock.now(),
             timeout_at=timeout_at,

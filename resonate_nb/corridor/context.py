@@ -74,6 +74,8 @@ class Context:
     process: int = field(default_factory=os.getpid, compare=False)  # which counts the calls that it makes
     item: str = ""  # which of several things that go on side by side in it, as `.3.2`: each counts for itself
     asker: str = ""  # the same for questions, whose ids know nothing of sections
+    # Waits until its record is committed, where that may not have happened yet.
+    begun: Callable[[], object] | None = field(default=None, compare=False, repr=False)
     section: Section | None = field(default=None, compare=False, repr=False)  # in which the code is that asks
 
     @property
