@@ -11,7 +11,7 @@ missing=()
 # Node runs the reference server, the TypeScript client that the protocol is held to, and JupyterHub's proxy.
 command -v npm >/dev/null || missing+=(nodejs npm)
 # A real browser meets the forms and the inbox.
-command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
 if [ ${#missing[@]} -gt 0 ]; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb import views
@@ -62,9 +63,15 @@ def table(questions: Sequence[Waiting]) -> str:
     for each in questions:
         if each.notebook != notebook:
             notebook = each.notebook
-            lines.append(notebook)
+            lines.append(seen_from_here(notebook))
         lines.append(f"  {_one_line(each.question.text)}  (resonate-nb answer {each.promise.id} VALUE)")
     return "\n".join(lines)
+
+
+def seen_from_here(notebook: str) -> str:
+    """Return how a notebook is named for a reader: from the working folder on, if it is below that."""
+    here = Path.cwd()
+    return Path(notebook).relative_to(here).as_posix() if Path(notebook).is_relative_to(here) else notebook
 
 
 def record(each: Waiting) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def show_inbox(shell: Any, execution: Execution) -> None:
     from resonate_nb.notebook.widgets.watch import watch
 
     for notebook, questions in groupby(waiting, key=lambda each: each.notebook):
-        Display(shell.display_pub).show({"text/html": f"<h4>{escape(notebook)}</h4>", "text/plain": notebook})
+        name = inbox.seen_from_here(notebook)
+        Display(shell.display_pub).show({"text/html": f"<h4>{escape(name)}</h4>", "text/plain": name})
         for each in questions:
             shown = Display(shell.display_pub)
             shown.show(card(each.question, each.promise))

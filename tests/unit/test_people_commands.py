@@ -52,6 +52,18 @@ def test_the_inbox_lists_what_waits_by_notebook_with_the_command_that_answers(ru
     assert run("inbox") == (0, "no questions wait\n")
 
 
+def test_a_notebook_below_the_working_folder_is_named_from_there(run, tmp_path, root, monkeypatch):
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        tags = {"rnb:kind": "question", "rnb:notebook": str(tmp_path / folder / "deep" / "c.ipynb")}
+        question = Question(kind="ask", text="Where?", schema={"type": "string"})
+        promise = Promise(id=f"ask/{folder}", param=question.param(), tags=tags)
+        root.execution.store.do(Create(promise=promise, now=root.execution.clock.now()))
+    monkeypatch.chdir(tmp_path / "here")
+    names = [line for line in run("inbox")[1].splitlines() if line.endswith("c.ipynb")]
+    assert names == ["deep/c.ipynb", str(tmp_path / "there" / "deep" / "c.ipynb")]
+
+
 def test_answers_are_json_else_text(run):
     assert run("answer", "ask/n.1", "5") == (0, "ask/n.1: resolved with 5\n")
     assert run("answer", "ask/t.1", "5") == (0, 'ask/t.1: resolved with "5"\n')
