@@ -163,27 +163,48 @@ class _Flight:
         """Yield the items of tasks that are done, after waiting for one."""
         done = self._wait(_SLICE_SECONDS if wait else 0.0)
         for future in done:
-            if future.status not in {"finished", "error"}:
-                raise ClusterLost(self._sent.name, f"dropped what it was to compute ({future.status})")
+            self._look_after(future)
         finished = [future for future in done if future.status == "finished"]
         landed: list[Finished] = []  # all of them, settled, before anybody hears of the first
-        for future, returned in zip(finished, self._client.gather(finished), strict=True):
+        for future, returned in zip(finished, self._gathered(finished), strict=False):
             landed += self._line.unload(self._under_way.pop(future), returned)
             self._hear(returned)
         yield from landed
         for future in done:
-            if future.status == "error":
+            if future.status == "error" and future in self._under_way:
                 error = future.exception()
                 yield from self._failed(self._under_way.pop(future), error)
+
+    def _gathered(self, finished: list[Future]) -> list[Returned]:
+        """Return what tasks gave; nothing if one is lost in this moment, and all are to be asked again."""
+        try:
+            returned: list[Returned] = self._client.gather(finished)
+        except KilledWorker:
+            for future in finished:
+                self._done.put(future)
+            return []
+        return returned
+
+    def _look_after(self, future: Future) -> None:
+        """See to a task that is done no more: what it gave was lost with its worker, or nobody wants it."""
+        if future.status == "pending":  # it is computed again already
+            future.add_done_callback(self._done.put)
+        elif future.status == "lost":
+            self._line.again(self._under_way.pop(future))
+            self._client.cancel(future)
+        elif future.status not in {"finished", "error"}:
+            raise ClusterLost(self._sent.name, f"dropped what it was to compute ({future.status})")
 
     def _wait(self, seconds: float) -> list[Future]:
         """Return the tasks that are done, after waiting for one."""
         done: list[Future] = []
         while self._under_way:
             try:
-                done.append(self._done.get(timeout=0 if done else seconds))
+                future = self._done.get(timeout=0 if done else seconds)
             except Empty:
                 break
+            if future in self._under_way:  # else it was told twice
+                done.append(future)
         if not done:
             end_if_over()
         return done
