@@ -50,7 +50,25 @@ def place_of_name(holder: Any, name: str) -> Place:
 
 def place_in(namespace: Mapping[str, object], name: str) -> Place:
     """Return the place of a name in a namespace, which stays alive."""
-    return Place("name", name, lambda: namespace)
+    return Place("name", name, _Lasting(namespace))
+
+
+class _Lasting:
+    """Refers to a namespace, and is equal to all that refer to the same one: a place is read once."""
+
+    __slots__ = ("_namespace",)
+
+    def __init__(self, namespace: Mapping[str, object]) -> None:
+        self._namespace = namespace
+
+    def __call__(self) -> Mapping[str, object]:
+        return self._namespace
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Lasting) and other._namespace is self._namespace
+
+    def __hash__(self) -> int:
+        return id(self._namespace)
 
 
 def _reader(kind: str, key: Any, holder: Any) -> Callable[[], object]:

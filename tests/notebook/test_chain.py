@@ -248,3 +248,61 @@ def test_a_cell_with_a_deadline_goes_on_after_a_failure_too(kernel):
     assert kernel.run(cell.format(last="y = 3")).error is None
     assert state(kernel) == "1 2 [0, 1] [[0, 1], 1] True 3"
     assert ran(kernel) == [1, 1]
+
+
+COMPOUND = """%%durable
+import contextlib
+with contextlib.suppress(KeyError):
+    a = slow(1)
+    {{}}['missing']
+try:
+    b = slow(2)
+except ValueError:
+    b = None
+else:
+    base.append(b)
+for n in range(3):
+    base.append(n)
+    {inside}
+if a:
+    y = {last}"""
+
+
+def test_a_compound_statement_is_one_and_begins_again_as_a_whole(kernel):
+    kernel.run(SETUP)
+    cell = COMPOUND.format(inside="n == 1 and die_once()", last="len(base)")
+    assert kernel.run(cell).status == "dead"
+    kernel.restart()
+    kernel.run(SETUP)
+    assert kernel.run(cell).error is None
+    assert kernel.run("print(a, b, base, y)").text == "1 2 [0, 2, 0, 1, 2] 5\n"
+    assert kernel.run(COMPOUND.format(inside="n == 1 and die_once()", last="base[-1]")).error is None
+    assert kernel.run("print(a, b, base, y)").text == "1 2 [0, 2, 0, 1, 2] 2\n"
+    assert ran(kernel) == [1, 1]
+
+
+AWAITING = """%%durable
+import asyncio
+async def numbers():
+    for n in (1, 2):
+        await asyncio.sleep(0.01)
+        yield slow(n)
+found = []
+async for n in numbers():
+    found.append(n)
+async with asyncio.Lock():
+    base.append(await asyncio.sleep(0.01, found))
+lock = None
+{last}"""
+
+
+def test_a_cell_that_awaits_is_killed_edited_and_fixed_like_any_other(kernel):
+    kernel.run(SETUP)
+    assert kernel.run(AWAITING.format(last="await asyncio.sleep(0.01)\ndie_once()")).status == "dead"
+    kernel.restart()
+    kernel.run(SETUP)
+    assert kernel.run(AWAITING.format(last="await asyncio.sleep(0.01)\ndie_once()")).error is None
+    assert kernel.run(AWAITING.format(last="y = await asyncio.sleep(0.01, nonsense)")).error[0] == "NameError"
+    assert kernel.run(AWAITING.format(last="y = await asyncio.sleep(0.01, len(base))\ny")).error is None
+    assert kernel.run("print(base, found is base[1], y)").text == "[0, [1, 2]] True 2\n"
+    assert ran(kernel) == [1, 1]

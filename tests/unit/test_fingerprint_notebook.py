@@ -143,3 +143,8 @@ def test_names_that_a_cell_is_not_said_to_read_do_not_count(shell):
 def test_a_name_that_is_only_said_to_be_read_counts(shell):
     run(shell, "data = [1]")
     assert [each.path for each in taken("pass", {"data"}, shell.user_ns).captures] == ["data"]
+
+
+def test_a_cell_reads_a_name_once_however_often_it_names_it():
+    found = fingerprint_cell(ast.parse("x.append(1)\ny = [x, len(x)]"), {"x", "len"}, {"x": [1], "len": len})
+    assert [each.path for each in found.captures] == ["x"]
