@@ -149,17 +149,16 @@ class Execution:
         work.record()
         return None
 
-    def ask(self, work: Work) -> Turn:
-        """Ask for the right to compute a work that is known not to be settled, without waiting.
+    def line_up(self, work: Work) -> Turn:
+        """Return a place in the line for a work that is known not to be settled.
 
-        Whoever does not come to the end of the line with `claiming.try_once` has to `leave` it.
+        `claiming.ask_ahead` asks there for the right to compute without waiting. Whoever does not come to the
+        end of the line with `claiming.try_once` has to `leave` it.
         """
         self._check(work)
         self.recent.note(Run(work.kind, work.name, work.id, "computed", ""))
         work.record()
-        turn = self.claiming.line_up(work, NOBODY, rerun=False)
-        self.claiming.ask_ahead(turn)
-        return turn
+        return self.claiming.line_up(work, NOBODY, rerun=False)
 
     def _check(self, work: Work) -> None:
         end_if_over()

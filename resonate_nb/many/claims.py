@@ -117,15 +117,20 @@ class Claims:
             self._moved = time.monotonic()
             if not self._asked:
                 while self._todo and len(self._asked) < self.size:
-                    self._asked.append(self._ask(self._todo.popleft()))
+                    self._ask(self._todo.popleft())
                 self._watch()
             return self._asked.popleft() if self._asked else None
 
-    def _ask(self, item: Item) -> _Asked:
+    def _ask(self, item: Item) -> None:
         if item.work.id in self._under_way:
-            return _Asked(item, None)
+            self._asked.append(_Asked(item, None))
+            return
         self._under_way.add(item.work.id)
-        return _Asked(item, self._execution.ask(item.work))
+        turn = self._execution.line_up(item.work)
+        self._asked.append(
+            _Asked(item, turn)
+        )  # first: an interrupt while asking must leave nothing that is held
+        self._execution.claiming.ask_ahead(turn)
 
     def _try(self, asked: _Asked) -> Granted | None:
         item, turn = asked
@@ -135,7 +140,7 @@ class Claims:
             if (delivered := self._execution.find(item.work)) is not None:
                 return Granted(item, delivered.outcome)
             self._under_way.add(item.work.id)
-            turn = self._execution.ask(item.work)
+            turn = self._execution.line_up(item.work)
         try:
             entry = self._execution.claiming.try_once(turn)
         except StoreUnavailable:

@@ -16,6 +16,19 @@ from tests.corpus.calling import World
 from tests.corpus.shapes import CORPUS
 
 HERE = Path(__file__).parent
+# One of each way through the corridor: the bodies make no difference to an interrupt.
+INTERRUPTED = [
+    "plain",
+    "coroutine",
+    "generator",
+    "retries",
+    "gather inside",
+    "race inside",
+    "map inside",
+    "map of children by place",
+    "submit and Handle inside",
+    "argument that is changed as declared",
+]
 KEPT = [name for name, shape in CORPUS.items() if shape.kept]
 
 
@@ -132,3 +145,13 @@ def test_killed_again_and_again_the_end_is_the_same(deaths, tmp_path, name):
     (report,) = deaths("again and again", name, tmp_path)
     assert report["deaths"] > 3
     check_report(name, report)
+
+
+@pytest.mark.parametrize("name", INTERRUPTED)
+def test_interrupted_at_every_operation_the_next_call_in_the_same_process_gives_the_same(
+    deaths, tmp_path, name
+):
+    reports = deaths("interrupted", name, tmp_path)
+    assert len(reports) > 10
+    for report in reports:
+        check_report(name, report)

@@ -8,7 +8,10 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import jsonschema  # noqa: F401 - for questions: else each fork that asks would take a second to import it
@@ -30,7 +33,10 @@ class Death:
 
     def chance(self):
         if next(self.left) == 0:
-            os._exit(KILLED)
+            self.strike()
+
+    def strike(self):
+        os._exit(KILLED)
 
     def lurk(self):
         """Wait before and after each operation of a store is posted, and each transaction of its writer."""
@@ -47,6 +53,19 @@ class Death:
         return wrapped
 
 
+class Interrupt(Death):
+    """Interrupts the process at the n-th chance, as a person in a notebook does."""
+
+    struck = False
+
+    def strike(self):
+        self.struck = True
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def rest(self):
+        self.left = itertools.count(-1, -1)
+
+
 def die(shape, folder, at):
     """Call a shape in a process that is killed at a chance; return whether it came so far."""
     child = os.fork()
@@ -59,14 +78,14 @@ def die(shape, folder, at):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
 
 
-def go_on(shape, folder):
+def go_on(shape, folder, interrupt=None):
     """Call the shape again, in another process, and return what came of it and of the calls before."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         report = {"error": "it came to no end"}
         try:
-            report = _gone_on(shape, folder)
+            report = _gone_on(shape, folder, interrupt)
         except BaseException as error:  # noqa: BLE001 - the test that asked shows it
             report = {"error": f"{type(error).__name__}: {error}"}
         finally:
@@ -80,8 +99,14 @@ def go_on(shape, folder):
     return report
 
 
-def _gone_on(shape, folder):
+def _gone_on(shape, folder, interrupt=None):
     with World(folder) as world:
+        if interrupt is not None:
+            interrupt.lurk()
+            with suppress(KeyboardInterrupt):
+                world.call(shape)
+                interrupt.rest()
+                time.sleep(0.002)  # a signal that is on its way is heard here
         world.note()
         value = world.call(shape)
         world.note()
@@ -94,6 +119,7 @@ def _gone_on(shape, folder):
             "changed": changed,
             "ran again": ran_again,
             "ran at replay": ran_last,
+            "interrupted": interrupt is not None and interrupt.struck,
         }
 
 
@@ -109,16 +135,27 @@ def everywhere(shape, folder):
     return reports
 
 
+def interrupted(shape, folder):
+    """Return for every chance to be interrupted what the next call in the same process came to."""
+    reports = []
+    for at in itertools.count(1):
+        reports.append({"at": at, **go_on(shape, folder / str(at), Interrupt(at))})
+        if not reports[-1].get("interrupted"):
+            return reports
+    return reports
+
+
 def again_and_again(shape, folder):
     """Return what a call came to that was killed at its first chance, then at its second, and so on."""
     deaths = next(at for at in itertools.count(1) if not die(shape, folder / "one", at)) - 1
     return [{"deaths": deaths, **go_on(shape, folder / "one")}]
 
 
+WAYS = {"everywhere": everywhere, "again and again": again_and_again, "interrupted": interrupted}
+
 if __name__ == "__main__":
     for line in sys.stdin:
         how, name, folder = line.rstrip("\n").split("|")
         shape = CORPUS[name]
         fingerprint(shape.function.__wrapped__)  # its source is parsed once, for all forks
-        kill = everywhere if how == "everywhere" else again_and_again
-        print(json.dumps(kill(shape, Path(folder))), flush=True)
+        print(json.dumps(WAYS[how](shape, Path(folder))), flush=True)
