@@ -12,6 +12,7 @@ from resonate_nb.corridor.mutating import TAG, Left
 from resonate_nb.corridor.work import Outcome
 from resonate_nb.errors import (
     DamagedValue,
+    MissingReference,
     NotKept,
     PromiseCanceled,
     PromiseTimedOut,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from resonate_nb.store.base import Store
 
 NOBODY = Caller()
+_ARGUMENTS = "an argument of its call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,12 @@ class Delivering:
         match promise.state:
             case State.RESOLVED:
                 references = caller.references if mutation is None else mutation.references
-                value = self.codec.decode(stored, id=promise.id, references=references)
+                try:
+                    value = self.codec.decode(stored, id=promise.id, references=references)
+                except MissingReference:
+                    if mutation is not None or TAG not in promise.tags:
+                        raise
+                    raise MissingReference(promise.id, _ARGUMENTS) from None
                 return Outcome(_without_changes(value, promise.id, mutation))
             case State.REJECTED:
                 return Outcome(error=self.codec.decode_error(stored, id=promise.id))

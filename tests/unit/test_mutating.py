@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resonate_nb import Constant, MutatedArgument, NotKept, State, configure, durable, find
-from resonate_nb.errors import UsageError
+from resonate_nb import Constant, Handle, MutatedArgument, NotKept, State, configure, durable, find
+from resonate_nb.errors import MissingReference, UsageError
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -358,6 +358,19 @@ def test_two_threads_that_ask_for_the_same_call_both_see_their_own_argument_chan
         thread.join(20)
     assert one == other
     assert len(one) == 1
+
+
+def test_a_handle_gives_what_stands_for_itself_and_names_the_arguments_for_the_rest():
+    @durable(mutates=("items",))
+    def changing(items, whole):
+        items.append(1)
+        return items if whole else "a text"
+
+    changing([], whole=False)
+    changing([], whole=True)
+    assert Handle(changing.promise([], whole=False).id).result() == "a text"
+    with pytest.raises(MissingReference, match="an argument of its call"):
+        Handle(changing.promise([], whole=True).id).result()
 
 
 @pytest.mark.parametrize("names", [("missing",), "items"])
