@@ -6,14 +6,17 @@ import pytest
 
 from resonate_nb import configure
 
-# Where tests run in several processes, the main module of each lacks what `multiprocessing` looks at.
-sys.modules["__main__"].__dict__.setdefault("__spec__", None)
-
 
 @pytest.fixture(autouse=True)
 def own_key(tmp_path_factory, monkeypatch):
     """Keep tests away from the user's key."""
     monkeypatch.setenv("RESONATE_NB_KEY_FILE", str(tmp_path_factory.mktemp("key") / "key"))
+
+
+@pytest.fixture(autouse=True)
+def main_module_with_a_spec(monkeypatch):
+    """Let `multiprocessing` spawn: the main module of a process of pytest-xdist, or of a shell, has none."""
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None, raising=False)
 
 
 @pytest.fixture

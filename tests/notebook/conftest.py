@@ -19,6 +19,7 @@ from resonate_nb.notebook.folding import fold
 sys.path.insert(0, str(Path(__file__).parent))  # the tests here share `traps`
 
 START = 60  # seconds that a kernel may take to answer for the first time
+STARTS = 3  # of processes, until one answers
 
 # Fails where more than the namespace would have to be made as new for the next test.
 CLEAN = """
@@ -95,9 +96,20 @@ class Pool:
 
     def take(self):
         """Return a process that is ready."""
-        process = self.spares.pop() if self.spares else Process(self.folder, self.env)
+        for _ in range(STARTS - 1):
+            process = self._next()
+            try:
+                process.client.wait_for_ready(timeout=START)
+            except RuntimeError:  # one of its ports, chosen before it began, was taken by another meanwhile
+                process.kill()
+            else:
+                return process
+        process = self._next()
         process.client.wait_for_ready(timeout=START)
         return process
+
+    def _next(self):
+        return self.spares.pop() if self.spares else Process(self.folder, self.env)
 
     def give_back(self, process):
         """Keep a process that is as good as new."""

@@ -56,7 +56,7 @@ def test_the_command_stops_at_each_question_with_75_and_goes_on_after_the_answer
     assert main(["run", str(notebook)]) == 75
     said = capsys.readouterr().out
     [question] = waiting(capsys)
-    assert said == f"{notebook}\n  How <heavy>?  (resonate-nb answer {question['id']} VALUE)\n"
+    assert said == f"{notebook.name}\n  How <heavy>?  (resonate-nb answer {question['id']} VALUE)\n"
     assert main(["answer", question["id"], "3"]) == 0
     assert main(["run", str(notebook)]) == 75
     [question] = waiting(capsys)

@@ -82,7 +82,8 @@ ROWS = [
         "done = subprocess.run(['sh', '-c', 'echo out']).returncode\n"
         "import time\ntime.sleep(0.1)",
     ),
-    shows("the file descriptor itself", "import os\nwritten = os.write(1, b'raw\\n')"),
+    # A thread of the kernel's brings it, which may take longer than such a cell.
+    shows("the file descriptor itself", "import os, time\nwritten = os.write(1, b'raw\\n')\ntime.sleep(0.3)"),
     shows("a print that is flushed", "print('a', end='', flush=True)\nprint('b')"),
     shows("the log", "import logging\nlog = logging.getLogger('life')\nlog.warning('careful')\ndel log"),
     shows("a warning that is shown", "import warnings\nwarnings.showwarning('mind', UserWarning, 'f.py', 3)"),
