@@ -1,6 +1,8 @@
 """The command line: what it prints, and its exit codes."""
 
 import json
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -43,6 +45,16 @@ def test_lists_filter_by_prefix_state_and_tag(store, capsys):
     assert [each["tags"]["rnb:name"] for each in leaves] == ["leaf"]
     assert pending == []
     assert children == leaves
+
+
+def test_a_reader_who_has_seen_enough_of_a_list_gets_no_traceback(store):
+    options, _ = store
+    command = [sys.executable, "-m", "resonate_nb", "list", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=30) == 0
+    process.stderr.close()
 
 
 def test_a_promise_is_shown_with_its_tree_and_forgotten(store, capsys):
