@@ -175,6 +175,16 @@ class Flow(ast.NodeVisitor):
         """Go on from a point before which anything may have been deleted."""
         self.sure -= self.deletes
 
+    def _repeatedly(self, walk: Callable[[], None]) -> None:
+        """Walk what may run several times: all but the first run may find deleted what it deletes."""
+        start, live, before = set(self.sure), self._live, self.deletes
+        self.deletes = set()
+        walk()
+        deleted, self.deletes = self.deletes, before | self.deletes
+        if deleted & start:
+            self.sure, self._live = start - deleted, live
+            walk()
+
     def visit_If(self, node: ast.If) -> None:
         self.visit(node.test)
         self._either(lambda: self.visit_all(node.body), lambda: self.visit_all(node.orelse))
@@ -197,16 +207,17 @@ class Flow(ast.NodeVisitor):
             self._maybe(node.msg)
 
     def visit_While(self, node: ast.While) -> None:
-        self.visit(node.test)
-        self._maybe(*node.body)
+        def once() -> None:
+            self.visit(node.test)
+            self._maybe(*node.body)
+
+        self._repeatedly(once)
         self._maybe(*node.orelse)
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
+        body = [node.target, *node.body]
         self.visit(node.iter)
-        if surely_iterates(node):
-            self.visit_all([node.target, *node.body])
-        else:
-            self._maybe(node.target, *node.body)
+        self._repeatedly(lambda: self.visit_all(body) if surely_iterates(node) else self._maybe(*body))
         self._maybe(*node.orelse)
 
     visit_AsyncFor = visit_For

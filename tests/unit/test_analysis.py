@@ -78,6 +78,9 @@ CASES = [
     ("total = 0\nfor x in xs: total += x", "xs", "total x", ""),
     ("while a:\n  x = 1\nelse:\n  y = 1\nx, y", "a x y", "x y", ""),
     ("async for x in xs:\n  y = x", "xs", "x y", ""),
+    ("x = 1\nfor _ in range(2):\n  y = x\n  if a: del x", "a", "x _ y", "x"),
+    ("class C:\n  x = 1\n  for _ in range(2):\n    y = x\n    del x", "x", "C", ""),
+    ("class C:\n  x = 1\n  while x:\n    if a:\n      del x\n      continue", "a x", "C", ""),
     # with
     ("with open(p) as f:\n  s = f.read()\ns", "p", "f s", ""),
     ("with suppress(E):\n  s = f()\ns", "suppress E f s", "s", ""),
@@ -335,21 +338,24 @@ class Watched(MutableMapping):
         self.shared = shared  # where functions look names up
         self.read_first, self.bound, self.deleted = set(), set(), set()
         self.surely_bound = set()
+        self.gone = set()  # by the cell's own doing: reading these fails, whatever was there before
 
     def __getitem__(self, name):
-        if name not in self.surely_bound:
+        if name not in self.surely_bound | self.gone:
             self.read_first.add(name)
         return self.shared[name]
 
     def __setitem__(self, name, value):
         self.bound.add(name)
         self.surely_bound.add(name)
+        self.gone.discard(name)
         self.shared[name] = value
 
     def __delitem__(self, name):
         del self.shared[name]
         self.deleted.add(name)
         self.surely_bound.discard(name)
+        self.gone.add(name)
 
     def __iter__(self):
         return iter(self.shared)
@@ -448,7 +454,7 @@ def test_what_a_cell_really_touches_was_foreseen(source, values):
     whole = Watched(shared)
     for statement in cell.statements:
         one = Watched(shared)
-        one.surely_bound = whole.surely_bound
+        one.surely_bound, one.gone = whole.surely_bound, whole.gone
         code = compile(ast.Module([statement.node], []), "cell", "exec")
         finished = False
         with suppress(Exception):
