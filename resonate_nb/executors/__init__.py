@@ -1,4 +1,4 @@
-"""Where the items of a map are computed: in the calling thread, or in others."""
+"""Where the items of a map are computed: in this thread, in others, in processes, or on a cluster."""
 
 from __future__ import annotations
 
